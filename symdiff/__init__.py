@@ -1,0 +1,3 @@
+"""symdiff: a differentiation compiler."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,46 @@
+"""What a program is: types, values, graphs, functions; print, read, verify, interpret, rewrite."""
+
+from symdiff.ir.graph import (
+    CONST,
+    ITEM,
+    PARAM,
+    Attrs,
+    Function,
+    Graph,
+    Literal,
+    Location,
+    Rule,
+    Value,
+    live,
+    use_counts,
+)
+from symdiff.ir.interpret import interpret
+from symdiff.ir.op import Notation, Op
+from symdiff.ir.rewrite import Visit, copy_into, rewrite
+from symdiff.ir.text import print_function, read_function
+from symdiff.ir.tree import Branch, Leaf, Record, Tree, build, flatten, leaves, record
+from symdiff.ir.types import (
+    BOOL,
+    DTYPES,
+    F32,
+    F64,
+    DType,
+    TupleType,
+    Type,
+    boolean,
+    dtype_named,
+    f32,
+    f64,
+    i32,
+    i64,
+    parse_type,
+)
+from symdiff.ir.verify import verify
+
+__all__ = [
+    "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "Attrs", "Branch", "DType",
+    "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule", "Tree",
+    "TupleType", "Type", "Value", "Visit", "boolean", "build", "copy_into", "dtype_named", "f32", "f64",
+    "flatten", "i32", "i64", "interpret", "leaves", "live", "parse_type", "print_function",
+    "read_function", "record", "rewrite", "use_counts", "verify",
+]  # fmt: skip

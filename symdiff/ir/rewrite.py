@@ -1,0 +1,45 @@
+"""The one walker that copies and rewrites functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from symdiff.ir.graph import Function, Graph, Rule, Value, live
+
+Visit = Callable[[Value, tuple[Value, ...]], "Value | None"]
+
+
+def copy_into(
+    graph: Graph,
+    outputs: Iterable[Value],
+    known: dict[Value, Value],
+    visit: Visit | None = None,
+) -> tuple[Value, ...]:
+    """Copies of `outputs` in `graph`; values in `known` are replaced by what they map to.
+
+    `visit(value, args)`, where given, sees each value with its operands already copied and may
+    return what takes its place. `known` grows by every value copied.
+    """
+    outputs = tuple(outputs)
+    for value in live(outputs):
+        if value not in known:
+            graph.location = value.location
+            args = tuple([known[a] for a in value.args])
+            copy = visit(value, args) if visit else None
+            known[value] = graph.add(value.op, args, value.attrs) if copy is None else copy
+    graph.location = None
+    return tuple([known[v] for v in outputs])
+
+
+def rewrite(fn: Function, rule: Rule | None = None, visit: Visit | None = None) -> Function:
+    """`fn` rebuilt in a graph of its own, operands first; dead values go, parameters stay.
+
+    `rule(op, args, attrs)` is applied to every operation before it is added, those that the rule
+    itself builds included, so a chain of simplifications is done in one walk. `visit` is for
+    decisions that need the value of the old graph (see `copy_into`). Both return None to leave
+    things as they are.
+    """
+    graph = Graph(rule)
+    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    params = tuple(known.values())
+    return Function(fn.name, params, copy_into(graph, fn.outputs, known, visit), fn.result)

@@ -1,0 +1,110 @@
+"""Types of values: a dtype and a shape, or a tuple of such types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from symdiff.errors import ShapeError
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """An element type. `kind` is "f" (floating), "i" (signed integer) or "b" (Boolean)."""
+
+    name: str
+    kind: str
+    itemsize: int  # bytes
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        return np.dtype(_NUMPY_NAMES[self.name])
+
+    def __str__(self) -> str:
+        return self.name
+
+
+f64: Final = DType("f64", "f", 8)
+f32: Final = DType("f32", "f", 4)
+i64: Final = DType("i64", "i", 8)
+i32: Final = DType("i32", "i", 4)
+boolean: Final = DType("bool", "b", 1)
+
+DTYPES: Final = {d.name: d for d in (f64, f32, i64, i32, boolean)}
+_NUMPY_NAMES: Final = {
+    "f64": "float64",
+    "f32": "float32",
+    "i64": "int64",
+    "i32": "int32",
+    "bool": "bool",
+}
+_ALIASES: Final = {numpy: DTYPES[name] for name, numpy in _NUMPY_NAMES.items()}
+
+
+def dtype_named(name: object) -> DType:
+    """The DType called `name`: symdiff's own name, NumPy's, or a NumPy dtype object.
+
+    Raises:
+        ShapeError: no such element type, or one that symdiff does not have.
+    """
+    if isinstance(name, DType):
+        return name
+    if isinstance(name, str) and name in DTYPES:
+        return DTYPES[name]
+    try:
+        return _ALIASES[np.dtype(name).name]  # type: ignore[call-overload]
+    except (TypeError, KeyError):
+        known = ", ".join(DTYPES)
+        raise ShapeError(f"unknown dtype {name!r}; symdiff has {known}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A tensor type: `f64[3,4]`, or a scalar when the shape is empty: `f64`."""
+
+    dtype: DType
+    shape: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def with_dtype(self, dtype: DType) -> Type:
+        return Type(dtype, self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]" if self.shape else str(self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    """The type of an operation with several results; `item` takes them apart."""
+
+    elements: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.elements))})"
+
+
+F64: Final = Type(f64)
+F32: Final = Type(f32)
+BOOL: Final = Type(boolean)
+
+
+def parse_type(text: str) -> Type:
+    """The Type written as `f64`, `float32` or `f64[3,4]`.
+
+    Raises:
+        ShapeError: the text is not a type.
+    """
+    name, bracket, rest = text.strip().partition("[")
+    dtype = dtype_named(name.strip())
+    if not bracket:
+        return Type(dtype)
+    extents = rest.rstrip().removesuffix("]").split(",")
+    if not rest.rstrip().endswith("]") or not all(e.strip().isdigit() for e in extents):
+        raise ShapeError(f"cannot read the type {text!r}; write it as f64 or f64[3,4]")
+    return Type(dtype, tuple(int(e) for e in extents))

@@ -1,0 +1,36 @@
+"""Functions to functions. What runs, and in which order, is the two tuples below."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from symdiff.ir import Function, verify
+from symdiff.passes.contract import contract
+from symdiff.passes.dtype import as_dtype
+from symdiff.passes.expand import expand
+from symdiff.passes.fast_math import fast_math
+from symdiff.passes.schedule import peak_live, schedule
+from symdiff.passes.simplify import simplify
+from symdiff.passes.sincos import pair_sincos
+
+Pass = Callable[[Function], Function]
+
+PIPELINE: Final[tuple[Pass, ...]] = (simplify, pair_sincos, schedule)
+"""What every function goes through; its result is the IR that users see."""
+
+LOWERING: Final[tuple[Pass, ...]] = (expand,)
+"""On the way to a back end: only operations with an `emit` rule are left."""
+
+
+def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Function:
+    """`fn` through each pass in turn; with `check`, verified after each."""
+    for step in pipeline:
+        fn = step(fn)
+        if check:
+            verify(fn)
+    return fn
+
+
+__all__ = [
+    "LOWERING", "PIPELINE", "Pass", "as_dtype", "contract", "expand", "fast_math", "pair_sincos",
+    "peak_live", "run", "schedule", "simplify",
+]  # fmt: skip

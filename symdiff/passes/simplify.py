@@ -1,0 +1,223 @@
+"""Constant folding and algebra that is exact in IEEE arithmetic, so that it always runs.
+
+"Exact" means: the same bits for every operand, infinities, NaNs and signed zeros included. Two
+rules give the better-rounded of two results instead: whole powers become multiplications and
+half powers square roots, which users expect of `x**2` and `x**0.5`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from symdiff.ir import CONST, ITEM, Attrs, Function, Op, Type, Value, rewrite
+from symdiff.ops import abs as abs_
+from symdiff.ops import (
+    add,
+    and_,
+    div,
+    like,
+    mul,
+    neg,
+    not_,
+    or_,
+    pow,
+    sqrt,
+    sub,
+    where,
+)
+from symdiff.ops import max as max_
+from symdiff.ops import min as min_
+
+MAX_WHOLE_POWER: Final = 32  # beyond, libm's pow is more accurate than repeated multiplication
+
+Args = tuple[Value, ...]
+
+
+def simplify(fn: Function) -> Function:
+    """`fn` with constants folded and identities applied, dead values dropped."""
+    return rewrite(fn, simplification)
+
+
+def simplification(op: Op, args: Args, attrs: Attrs) -> Value | None:
+    """The simpler value that `op` on `args` is equal to, or None."""
+    if not args:
+        return None
+    if op is not ITEM and all(a.op is CONST for a in args):
+        folded = _fold(op, args, attrs)
+        if folded is not None:
+            return folded
+    if op.commutative and _out_of_order(*args):
+        return args[0].graph.add(op, (args[1], args[0]), attrs)
+    rule = _RULES.get(op)
+    return rule(*args) if rule else None
+
+
+def _out_of_order(x: Value, y: Value) -> bool:
+    """Canonical order of commutative operands: constants first, then as they were made."""
+    return (x.op is not CONST, x.index) > (y.op is not CONST, y.index)
+
+
+def _fold(op: Op, args: Args, attrs: Attrs) -> Value | None:
+    type = op.type_of(args, attrs)
+    if not isinstance(type, Type) or any(a.literal and a.literal.scalar is None for a in args):
+        return None
+    operands = [np.asarray(number(a), a.type.dtype.numpy) for a in args]
+    with np.errstate(all="ignore"):
+        result = op.value(*operands, **dict(attrs))
+    return args[0].graph.const(np.asarray(result).flat[0], type)
+
+
+def number(value: Value) -> float | None:
+    """The Python number that every element of `value` is, or None if it is no such constant."""
+    return value.literal.scalar if value.op is CONST else None  # type: ignore[union-attr]
+
+
+def _neg(x: Value) -> Value | None:
+    if x.op is neg:
+        return x.args[0]
+    c = number(x.args[0]) if x.op is mul else None
+    return None if c is None else mul(-c, x.args[1])
+
+
+def _add(x: Value, y: Value) -> Value | None:
+    if _is_negative_zero(x):
+        return y
+    if y.op is neg:
+        return sub(x, y.args[0])
+    if x.op is neg:
+        return sub(y, x.args[0])
+    return None
+
+
+def _sub(x: Value, y: Value) -> Value | None:
+    if number(y) == 0.0 and not _is_negative_zero(y):
+        return x
+    return add(x, y.args[0]) if y.op is neg else None
+
+
+def _is_negative_zero(x: Value) -> bool:
+    c = number(x)
+    return c == 0.0 and math.copysign(1.0, c) < 0
+
+
+def _mul(x: Value, y: Value) -> Value | None:
+    c = number(x)  # canonical order puts a constant first
+    if c == 1.0:
+        return y
+    if c == -1.0:
+        return neg(y)
+    if x.op is neg and y.op is neg:
+        return mul(x.args[0], y.args[0])
+    if y.op is neg:
+        return mul(-c, y.args[0]) if c is not None else neg(mul(x, y.args[0]))
+    if x.op is neg:
+        return neg(mul(x.args[0], y))
+    return None
+
+
+def _div(x: Value, y: Value) -> Value | None:
+    c = number(y)
+    if c == 1.0:
+        return x
+    if c is not None and _has_exact_reciprocal(c):
+        return mul(1.0 / c, x)
+    if x.op is neg and y.op is neg:
+        return div(x.args[0], y.args[0])
+    if x.op is neg:
+        return neg(div(x.args[0], y))
+    if y.op is neg:
+        return neg(div(x, y.args[0]))
+    return None
+
+
+def _has_exact_reciprocal(c: float) -> bool:
+    mantissa, exponent = math.frexp(c)
+    return math.fabs(mantissa) == 0.5 and -120 < exponent < 120  # normal in float32, too
+
+
+def _pow(x: Value, y: Value) -> Value | None:
+    c = number(y)
+    if c is None:
+        return None
+    if c == 0.0:
+        return like(x, 1.0)
+    if c == 0.5:
+        return sqrt(x)
+    if c < 0 and (c == int(c) if math.isfinite(c) else False):
+        return div(1.0, pow(x, -c)) if -c <= MAX_WHOLE_POWER else None
+    if c in (1.5, 2.5):
+        return mul(pow(x, c - 0.5), sqrt(x))
+    if c in (-0.5, -1.5, -2.5):
+        return div(1.0, pow(x, -c))
+    if c == 1.0:
+        return x
+    if math.isfinite(c) and c == int(c) and 2 <= c <= MAX_WHOLE_POWER:
+        half = pow(x, float(c // 2))
+        return mul(half, half) if c % 2 == 0 else mul(mul(half, half), x)
+    return None
+
+
+def _where(condition: Value, x: Value, y: Value) -> Value | None:
+    if x is y:
+        return x
+    c = number(condition)
+    if c is not None:
+        return x if c else y
+    if condition.op is not_:
+        return where(condition.args[0], y, x)
+    if x.op is where and x.args[0] is condition:
+        return where(condition, x.args[1], y)
+    if y.op is where and y.args[0] is condition:
+        return where(condition, x, y.args[2])
+    return None
+
+
+def _and(x: Value, y: Value) -> Value | None:
+    c = number(x)
+    if c is not None:
+        return y if c else x
+    return x if x is y else None
+
+
+def _or(x: Value, y: Value) -> Value | None:
+    c = number(x)
+    if c is not None:
+        return x if c else y
+    if (x.op is not_ and x.args[0] is y) or (y.op is not_ and y.args[0] is x):
+        return x.graph.const(True, x.type)
+    return x if x is y else None
+
+
+def _not(x: Value) -> Value | None:
+    return x.args[0] if x.op is not_ else None
+
+
+def _abs(x: Value) -> Value | None:
+    if x.op is neg:
+        return abs_(x.args[0])
+    return x if x.op is abs_ else None
+
+
+def _same(x: Value, y: Value) -> Value | None:
+    return x if x is y else None
+
+
+_RULES: Final[dict[Op, Callable[..., Value | None]]] = {
+    neg: _neg,
+    add: _add,
+    sub: _sub,
+    mul: _mul,
+    div: _div,
+    pow: _pow,
+    where: _where,
+    and_: _and,
+    or_: _or,
+    not_: _not,
+    abs_: _abs,
+    min_: _same,
+    max_: _same,
+}

@@ -1,0 +1,23 @@
+"""sin and cos of one argument become one sincos, which reduces the argument once."""
+
+from __future__ import annotations
+
+from symdiff.ir import ITEM, Function, Value, rewrite
+from symdiff.ops import cos, sin, sincos
+
+
+def pair_sincos(fn: Function) -> Function:
+    """`fn` with every pair sin(x), cos(x) computed by one operation."""
+    live = fn.live()
+    sines = {v.args[0] for v in live if v.op is sin}
+    both = sines & {v.args[0] for v in live if v.op is cos}
+    if not both:
+        return fn
+
+    def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
+        if value.op in (sin, cos) and value.args[0] in both:
+            index = int(value.op is cos)
+            return args[0].graph.add(ITEM, (sincos(*args),), (("index", index),))
+        return None
+
+    return rewrite(fn, visit=visit)

@@ -1,0 +1,56 @@
+"""Imports point down: errors < ir < ops < the five rooms < api < cli."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "symdiff"
+FLOORS = {
+    "errors": 0,
+    "ir": 1,
+    "ops": 2,
+    **dict.fromkeys(("parser", "autodiff", "passes", "codegen", "runtime"), 3),
+    "api": 4,
+    "__init__": 5,
+    "cli": 6,
+    "__main__": 7,
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """The rooms of symdiff that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [node.module]
+            if node.module == "symdiff":
+                names = [f"symdiff.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {(n.split(".") + ["__init__"])[1] for n in names if n.split(".")[0] == "symdiff"}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    here = room(path)
+    for there in imported_rooms(path) & FLOORS.keys():
+        if there != here:
+            assert FLOORS[there] < FLOORS[here], f"{path.name}: {here} must not import {there}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_llvmlite_is_known_in_two_rooms_only(path: Path) -> None:
+    source = path.read_text()
+    if "llvmlite" in source and "import" in source:
+        uses = [line for line in source.splitlines() if "import" in line and "llvmlite" in line]
+        assert not uses or room(path) in {"codegen", "runtime"}
