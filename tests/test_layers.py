@@ -1,4 +1,4 @@
-"""Imports point down: errors < ir < ops < the five rooms < api < cli."""
+"""Imports point down: errors < ir < ops < the five rooms < api < check < cli."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ FLOORS = {
     "ops": 2,
     **dict.fromkeys(("parser", "autodiff", "passes", "codegen", "runtime"), 3),
     "api": 4,
-    "__init__": 5,
-    "cli": 6,
-    "__main__": 7,
+    "check": 5,
+    "__init__": 6,
+    "cli": 7,
+    "__main__": 8,
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

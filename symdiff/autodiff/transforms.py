@@ -52,7 +52,7 @@ def jvp(fn: Function, wrt: Sequence[int]) -> Function:
     _require_real(fn, wrt)
     graph, params, outputs = _copy(fn)
     chosen = [params[i] for i in wrt]
-    seeds = _more_params(graph, params, [f"d_{fn.param_names[i]}" for i in wrt], chosen)
+    seeds = _more_params(graph, params, [f"d_{p.attr('name')}" for p in chosen], chosen)
     tangents = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
     tree = Branch((fn.result, _renamed(fn.result, "d")))
     return Function(f"{fn.name}_jvp", (*params, *seeds), (*outputs, *tangents), tree)
@@ -63,7 +63,7 @@ def hvp(fn: Function, wrt: Sequence[int], bare: bool) -> Function:
     grad = gradient(fn, wrt, bare)
     graph, params, outputs = _copy(grad)
     chosen = [params[i] for i in wrt]
-    seeds = _more_params(graph, params, [f"v_{fn.param_names[i]}" for i in wrt], chosen)
+    seeds = _more_params(graph, params, [f"v_{p.attr('name')}" for p in chosen], chosen)
     products = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
     tree = _per_parameter(fn, wrt, bare, "HessianProduct", "hv")
     return Function(f"{fn.name}_hvp", (*params, *seeds), tuple(products), tree)
@@ -117,8 +117,9 @@ def hessian(fn: Function, wrt: Sequence[int], bare: bool, mode: str) -> Function
         for j, second in enumerate(upper, i):
             entry[i, j] = entry[j, i] = second
     outputs = tuple(entry[i, j] for i in range(n) for j in range(n))
-    inner = [_per_parameter(fn, wrt, bare, "Gradient", f"d2_{fn.param_names[i]}") for i in wrt]
-    names = tuple(fn.param_names[i] for i in wrt)
+    every = fn.param_names
+    inner = [_per_parameter(fn, wrt, bare, "Gradient", f"d2_{every[i]}") for i in wrt]
+    names = tuple(every[i] for i in wrt)
     tree = inner[0] if bare else Branch(tuple(inner), names, "Hessian")
     return Function(f"{fn.name}_hessian", params, outputs, tree)
 
@@ -154,7 +155,8 @@ def _more_params(
 
 def _per_parameter(fn: Function, wrt: Sequence[int], bare: bool, label: str, prefix: str) -> Tree:
     """A bare leaf for one parameter, a named tuple over several."""
-    names = [fn.param_names[i] for i in wrt]
+    every = fn.param_names
+    names = [every[i] for i in wrt]
     children = tuple(Leaf(f"{prefix}_{name}") for name in names)
     return children[0] if bare else Branch(children, tuple(names), label)
 

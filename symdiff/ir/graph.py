@@ -28,6 +28,9 @@ class Literal:
     type: Type
     data: bytes
 
+    def __hash__(self) -> int:
+        return hash(self.data)
+
     @staticmethod
     def of(value: Any, type: Type) -> Literal:
         if type.dtype is f64 and not type.shape:
@@ -107,8 +110,12 @@ class Graph:
         self.location: Location | None = None
         self._interned: dict[tuple[Op, tuple[Value, ...], Attrs], Value] = {}
 
-    def add(self, op: Op, args: tuple[Value, ...] = (), attrs: Attrs = ()) -> Value:
+    def add(
+        self, op: Op, args: tuple[Value, ...] = (), attrs: Attrs = (), type: Any = None
+    ) -> Value:
         """The value of `op` on `args`: the one that is there already, or a new one.
+
+        `type` is the type of the result where the caller knows it, as when copying.
 
         Raises:
             ShapeError: the operands do not fit the operation.
@@ -126,7 +133,7 @@ class Graph:
         value.op = op
         value.args = args
         value.attrs = attrs
-        value.type = op.type_of(args, attrs)
+        value.type = type or op.type_of(args, attrs)
         value.graph = self
         value.index = len(self.values)
         value.location = self.location
@@ -207,6 +214,8 @@ def _item_type(types: tuple[Any, ...], index: int) -> Type:
     return whole.elements[index]
 
 
-CONST: Final = Op("const", type=lambda types, value: value.type, value=lambda value: value.array)
-PARAM: Final = Op("param", type=lambda types, name, type: type, value=_given)
+CONST: Final = Op(
+    "const", arity=0, type=lambda types, value: value.type, value=lambda value: value.array
+)
+PARAM: Final = Op("param", arity=0, type=lambda types, name, type: type, value=_given)
 ITEM: Final = Op("item", type=_item_type, value=lambda whole, index: whole[index])

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from symdiff.errors import ShapeError
+
 if TYPE_CHECKING:
     from symdiff.ir.graph import Value
     from symdiff.ir.types import TupleType, Type
@@ -18,13 +20,16 @@ class Notation:
     """How an operation is written in a formula.
 
     The templates have one `{}` per operand. `precedence` is the binding power of the whole and
-    `operands` those that each operand must have to stand without parentheses.
+    `operands` those that each operand must have to stand without parentheses; () if any will do.
+    LaTeX, where fractions and exponents group their operands, may have powers of its own.
     """
 
     text: str
     latex: str
     precedence: int = 100
     operands: tuple[int, ...] = ()
+    latex_precedence: int | None = None
+    latex_operands: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,7 +81,10 @@ class Op:
         Raises:
             ShapeError: the operands do not fit.
         """
-        types = tuple(a.type for a in args)
+        types = tuple([a.type for a in args])
+        if len(types) != self.arity:
+            given = ", ".join(map(str, types)) or "none"
+            raise ShapeError(f"{self.name}: expected {self.arity} operand(s), got {given}")
         return self.type(types, **dict(attrs)) if attrs else self.type(types)
 
     def __call__(self, *operands: Value | float, **attrs: Any) -> Value:

@@ -26,7 +26,7 @@ def copy_into(
             graph.location = value.location
             args = tuple([known[a] for a in value.args])
             copy = visit(value, args) if visit else None
-            known[value] = graph.add(value.op, args, value.attrs) if copy is None else copy
+            known[value] = copy or graph.add(value.op, args, value.attrs, value.type)
     graph.location = None
     return tuple([known[v] for v in outputs])
 

@@ -10,9 +10,9 @@ import numpy as np
 from symdiff.errors import ShapeError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class DType:
-    """An element type. `kind` is "f" (floating), "i" (signed integer) or "b" (Boolean)."""
+    """An element type, one object each. `kind` is "f" (floating), "i" (signed integer) or "b" (Boolean)."""
 
     name: str
     kind: str

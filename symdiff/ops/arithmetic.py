@@ -17,7 +17,7 @@ neg = elementwise(
     jvp=lambda tangents, out, args: neg(tangents[0]),
     emit=lambda b, x: b.neg(x),
     exact=lambda mp, x: -x,
-    notation=Notation("-{}", "-{}", UNARY, (UNARY,)),
+    notation=Notation("-{}", "-{}", UNARY, (PRODUCT,)),  # -a * b is -(a * b) to the last bit
     samples=uniform(-3, 3),
     aliases=("negative",),
 )
@@ -77,7 +77,9 @@ div = elementwise(
     vjp=(lambda bar, out, x, y: div(bar, y), lambda bar, out, x, y: neg(mul(div(bar, y), out))),
     emit=lambda b, x, y: b.div(x, y),
     exact=lambda mp, x, y: x / y,
-    notation=Notation("{} / {}", r"\frac{{{}}}{{{}}}", PRODUCT, (PRODUCT, PRODUCT + 1)),
+    notation=Notation(
+        "{} / {}", r"\frac{{{}}}{{{}}}", PRODUCT, (PRODUCT, PRODUCT + 1), UNARY + 1, ()
+    ),
     samples=each((-3, 3), (0.5, 3)),
     aliases=("divide", "true_divide"),
 )

@@ -33,7 +33,9 @@ def _comparison(name: str, value: Any, symbol: str, latex: str, alias: str, **en
         partials=(None, None),
         emit=lambda b, x, y: getattr(b, name)(x, y),
         exact=lambda mp, x, y: bool(value(x, y)),
-        notation=infix(symbol, COMPARE, latex),
+        notation=Notation(  # without parentheses, comparisons would chain
+            f"{{}} {symbol} {{}}", f"{{}} {latex} {{}}", COMPARE, (COMPARE + 1, COMPARE + 1)
+        ),
         samples=uniform(-1, 1, count=2),
         aliases=(alias,),
         **entry,
@@ -51,7 +53,7 @@ def _logical(name: str, value: Any, notation: Notation, aliases: tuple[str, ...]
     return elementwise(
         name,
         value=value,
-        result=logical_type(name, arity),
+        result=logical_type(name),
         partials=(None,) * arity,
         emit=lambda b, *operands: getattr(b, name + "_")(*operands),
         exact=lambda mp, *operands: bool(value(*operands)),
@@ -65,7 +67,10 @@ def _logical(name: str, value: Any, notation: Notation, aliases: tuple[str, ...]
 and_ = _logical("and", np.logical_and, infix("and", AND, r"\land"), ("logical_and", "And"))
 or_ = _logical("or", np.logical_or, infix("or", OR, r"\lor"), ("logical_or", "Or"))
 not_ = _logical(
-    "not", np.logical_not, Notation("not {}", r"\lnot {}", NOT, (NOT,)), ("logical_not", "Not")
+    "not",
+    np.logical_not,
+    Notation("not {}", r"\lnot {}", NOT, (NOT,), latex_operands=(COMPARE + 1,)),
+    ("logical_not", "Not"),
 )
 
 
@@ -104,6 +109,7 @@ where = elementwise(
     notation=Notation(
         "where({}, {}, {})",
         r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
+        latex_precedence=0,
     ),
     samples=lambda rng, n: (rng.integers(0, 2, n).astype(bool), *uniform(-3, 3, 2)(rng, n)),
     note="nothing of the branch not taken gets through, not even a NaN",

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ir import BOOL, CONST, ITEM, PARAM, Notation, Op, Type, Value
+from symdiff.ir import BOOL, CONST, F64, ITEM, PARAM, Notation, Op, Type, Value
 
 # Binding powers in formulas, those of Python's grammar.
 OR, AND, NOT, COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = 20, 30, 40, 50, 60, 70, 80, 90, 100
@@ -75,7 +75,7 @@ def elementwise(
 
     return define(
         name,
-        type=result or _same_type(name, len(partials)),
+        type=result or _same_type(name),
         value=value,
         vjp=pull,
         jvp=jvp or push,
@@ -92,14 +92,15 @@ def _pullback(partial: Partial | None) -> Partial | None:
     return lambda bar, out, *args: OPS["mul"](bar, partial(out, *args))
 
 
-def _same_type(name: str, arity: int) -> Callable[..., Any]:
+def _same_type(name: str) -> Callable[..., Any]:
     """The type rule of arithmetic: all operands have one floating type, and so has the result."""
 
     def rule(types: tuple[Any, ...], **_: Any) -> Any:
         first = types[0]
-        if len(types) != arity or any(t is not first and t != first for t in types):
-            raise operand_error(name, types, f"{arity} of one type")
-        if not isinstance(first, Type) or first.dtype.kind != "f":
+        for other in types:
+            if other is not first and other != first:
+                raise operand_error(name, types, "operands of one type")
+        if first is not F64 and (not isinstance(first, Type) or first.dtype.kind != "f"):
             raise operand_error(name, types, "floating-point operands")
         return first
 
@@ -110,19 +111,19 @@ def comparison_type(name: str) -> Callable[..., Any]:
     """The type rule of comparisons: two operands of one type, Boolean out."""
 
     def rule(types: tuple[Any, ...]) -> Any:
-        if len(types) != 2 or types[0] != types[1] or not isinstance(types[0], Type):
+        if types[0] != types[1] or not isinstance(types[0], Type):
             raise operand_error(name, types, "two operands of one type")
         return Type(BOOL.dtype, types[0].shape)
 
     return rule
 
 
-def logical_type(name: str, arity: int) -> Callable[..., Any]:
+def logical_type(name: str) -> Callable[..., Any]:
     """The type rule of logic: Boolean in, Boolean out."""
 
     def rule(types: tuple[Any, ...]) -> Any:
-        if len(types) != arity or any(t != types[0] for t in types) or not _is_bool(types[0]):
-            raise operand_error(name, types, f"{arity} Boolean operand(s)")
+        if any(t != types[0] for t in types) or not _is_bool(types[0]):
+            raise operand_error(name, types, "Boolean operands of one shape")
         return types[0]
 
     return rule

@@ -7,7 +7,7 @@ import numpy as np
 from symdiff.ir import Notation, Value
 from symdiff.ops.arithmetic import add, div, neg, sub
 from symdiff.ops.comparison import and_, eq, lt, ne, where
-from symdiff.ops.define import PRODUCT, each, elementwise, like, uniform
+from symdiff.ops.define import ATOM, PRODUCT, each, elementwise, like, uniform
 
 floor = elementwise(
     "floor",
@@ -88,7 +88,8 @@ mod = elementwise(
     partials=(lambda out, x, y: like(x, 1.0), lambda out, x, y: neg(floor_div(x, y))),
     expand=_expand_mod,
     exact=lambda mp, x, y: x - y * mp.floor(x / y),
-    notation=Notation("{} % {}", r"{} \bmod {}", PRODUCT, (PRODUCT, PRODUCT + 1)),
+    # Below products: -(a % b) and (a % b) * c keep their parentheses.
+    notation=Notation("{} % {}", r"{} \bmod {}", PRODUCT - 1, (PRODUCT, PRODUCT + 1)),
     samples=each((-9, 9), (0.5, 3)),
     aliases=("remainder", "Mod"),
     note="Python's remainder, with the sign of y; the derivative ignores the jumps",
@@ -101,7 +102,11 @@ floor_div = elementwise(
     expand=_expand_floor_div,
     exact=lambda mp, x, y: mp.floor(x / y),
     notation=Notation(
-        "{} // {}", r"\left\lfloor {} / {} \right\rfloor", PRODUCT, (PRODUCT, PRODUCT + 1)
+        "{} // {}",
+        r"\left\lfloor {} / {} \right\rfloor",
+        PRODUCT - 1,
+        (PRODUCT, PRODUCT + 1),
+        latex_precedence=ATOM,
     ),
     samples=each((-9, 9), (0.5, 3)),
     aliases=("floor_divide",),

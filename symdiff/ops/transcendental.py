@@ -12,6 +12,7 @@ from symdiff.ops.arithmetic import abs, add, copysign, div, mul, neg, sqrt, sub
 from symdiff.ops.comparison import eq, lt, max, ne, where
 from symdiff.ops.define import (
     POWER,
+    UNARY,
     Masked,
     call,
     define,
@@ -50,7 +51,9 @@ pow = elementwise(
     ),
     emit=lambda b, x, y: b.libm("pow", x, y),
     exact=lambda mp, x, y: mp.power(x, y),
-    notation=Notation("{}**{}", "{}^{{{}}}", POWER, (POWER + 1, POWER)),
+    notation=Notation(
+        "{}**{}", "{}^{{{}}}", POWER, (POWER + 1, UNARY), latex_operands=(POWER + 1, 0)
+    ),
     samples=each((0.2, 3), (-2, 3)),
     aliases=("power", "Pow", "float_power"),
     note="d/dx is 0 at y = 0 and d/dy is 0 at x = 0",
@@ -78,7 +81,7 @@ exp = elementwise(
     value=np.exp,
     partials=(lambda out, x: out,),
     emit=_libm("exp"),
-    notation=Notation("exp({})", r"e^{{{}}}"),
+    notation=Notation("exp({})", r"e^{{{}}}", latex_precedence=POWER),
     samples=uniform(-3, 3),
 )
 
@@ -100,7 +103,7 @@ exp2 = elementwise(
     partials=(lambda out, x: mul(LN2, out),),
     emit=_libm("exp2"),
     exact=lambda mp, x: mp.power(2, x),
-    notation=Notation("exp2({})", r"2^{{{}}}"),
+    notation=Notation("exp2({})", r"2^{{{}}}", latex_precedence=POWER),
     samples=uniform(-3, 3),
 )
 

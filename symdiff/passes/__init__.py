@@ -5,6 +5,7 @@ from typing import Final
 
 from symdiff.ir import Function, verify
 from symdiff.passes.contract import contract
+from symdiff.passes.cost import OperationCount, count_operations
 from symdiff.passes.dtype import as_dtype
 from symdiff.passes.expand import expand
 from symdiff.passes.fast_math import fast_math
@@ -31,6 +32,7 @@ def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Funct
 
 
 __all__ = [
-    "LOWERING", "PIPELINE", "Pass", "as_dtype", "contract", "expand", "fast_math", "pair_sincos",
+    "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract", "count_operations",
+    "expand", "fast_math", "pair_sincos",
     "peak_live", "run", "schedule", "simplify",
 ]  # fmt: skip

@@ -30,7 +30,8 @@ def schedule(fn: Function) -> Function:
                 continue
             stack.pop()
             graph.location = value.location
-            known[value] = graph.add(value.op, tuple([known[a] for a in value.args]), value.attrs)
+            args = tuple([known[a] for a in value.args])
+            known[value] = graph.add(value.op, args, value.attrs, value.type)
     graph.location = None
     return Function(fn.name, params, tuple(known[v] for v in fn.outputs), fn.result)
 

@@ -46,14 +46,13 @@ def simplification(op: Op, args: Args, attrs: Attrs) -> Value | None:
     """The simpler value that `op` on `args` is equal to, or None."""
     if not args:
         return None
-    if op is not ITEM and all(a.op is CONST for a in args):
-        folded = _fold(op, args, attrs)
-        if folded is not None:
-            return folded
     if op.commutative and _out_of_order(*args):
         return args[0].graph.add(op, (args[1], args[0]), attrs)
     rule = _RULES.get(op)
-    return rule(*args) if rule else None
+    simpler = rule(*args) if rule else None
+    if simpler is None and args[-1].op is CONST and op is not ITEM:
+        return _fold(op, args, attrs)
+    return simpler
 
 
 def _out_of_order(x: Value, y: Value) -> bool:
@@ -62,10 +61,16 @@ def _out_of_order(x: Value, y: Value) -> bool:
 
 
 def _fold(op: Op, args: Args, attrs: Attrs) -> Value | None:
+    """The constant that `op` gives on constants, or None if some operand is no plain number."""
+    operands: list[np.generic] = []
+    for arg in args:
+        c = number(arg)
+        if c is None:
+            return None
+        operands.append(arg.type.dtype.numpy.type(c))
     type = op.type_of(args, attrs)
-    if not isinstance(type, Type) or any(a.literal and a.literal.scalar is None for a in args):
+    if not isinstance(type, Type):
         return None
-    operands = [np.asarray(number(a), a.type.dtype.numpy) for a in args]
     with np.errstate(all="ignore"):
         result = op.value(*operands, **dict(attrs))
     return args[0].graph.const(np.asarray(result).flat[0], type)

@@ -1,0 +1,91 @@
+"""Function -> formulas as people type them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from symdiff.codegen.names import Names, python_identifier
+from symdiff.codegen.notation import Equations, Form, Style, equations
+from symdiff.codegen.source import ATOM, UNARY, Term, require_scalars
+from symdiff.ir import Function, Literal, Op, f32, leaves
+
+_KEYWORDS: Final = frozenset(
+    {"and", "or", "not", "if", "else", "for", "in", "def", "return", "True", "False"}
+    | {"pi", "inf", "nan"}
+)
+_PI32: Final = np.float32(math.pi).item()
+
+
+def assignments(fn: Function) -> list[tuple[str, str]]:
+    """Names and expressions: shared parts `t1`, `t2`, ... in order, then one entry per output.
+
+    An output is called as its leaf of `fn.result`, with an underscore if that is taken.
+
+    Raises:
+        UnsupportedError: `fn` has tensors.
+    """
+    named, outputs = _named(fn)
+    return [*named.shared, *zip(outputs, named.outputs, strict=True)]
+
+
+def formula(fn: Function) -> str:
+    """The text of `fn` that parses back to it: an expression, on lines of their own before it
+    the parts that it shares. Several outputs are assigned, too, and listed in the last line.
+
+    For reading only: infinities and NaNs, conversions, and names that text cannot spell.
+
+    Raises:
+        UnsupportedError: `fn` has tensors.
+    """
+    named, outputs = _named(fn)
+    lines = [f"{name} = {text}" for name, text in named.shared]
+    if len(outputs) == 1:
+        return "\n".join([*lines, named.outputs[0]])
+    lines += [f"{name} = {text}" for name, text in zip(outputs, named.outputs, strict=True)]
+    return "\n".join([*lines, ", ".join(outputs)])
+
+
+def _named(fn: Function) -> tuple[Equations, list[str]]:
+    require_scalars(fn, "a formula")
+    names = Names(_KEYWORDS)
+    params = {name: names.claim(python_identifier(name)) for name in fn.param_names}
+    outputs = [names.claim(python_identifier(leaf.name)) for leaf in leaves(fn.result)]
+    return equations(fn, _Text(), params, names), outputs
+
+
+class _Text(Style):
+    """Python's notation."""
+
+    width = 100
+    group = "({})"
+
+    def temporary(self, name: str) -> str:
+        return name
+
+    def number(self, literal: Literal) -> Term:
+        return text_number(literal)
+
+    def form(self, op: Op, attrs: Mapping[str, Any]) -> Form:
+        if op.notation is None:
+            slots = ["{}"] * op.arity + [f"{key}={{{key}}}" for key in attrs]
+            return Form(f"{op.name}({', '.join(slots)})", ATOM, ())
+        return Form(op.notation.text, op.notation.precedence, op.notation.operands)
+
+
+def text_number(literal: Literal) -> Term:
+    """A scalar constant, as short as it can be said; whole numbers without a point."""
+    number = literal.scalar
+    if literal.type.dtype.kind == "b":
+        return Term(str(number))
+    single = literal.type.dtype is f32
+    if number == (_PI32 if single else math.pi):
+        return Term("pi")
+    shortest = np.float32(number) if single and number is not None else number
+    text = str(shortest).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    if text != "-0.0":
+        text = text.removesuffix(".0")
+    return Term(text, UNARY if text.startswith("-") else ATOM)

@@ -1,0 +1,279 @@
+"""LLVM text for straight-line code: the emitter of single operations, and bodies of functions.
+
+The text is written directly. Building it through llvmlite's IR classes costs ten times as much
+as all the other stages together, and a formula has nothing that would need them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from symdiff.errors import UnsupportedError
+from symdiff.ir import CONST, ITEM, PARAM, DType, Function, Type, Value, boolean, f32, f64
+
+TYPES: Final = {"f64": "double", "f32": "float", "i64": "i64", "i32": "i32", "bool": "i1"}
+MEMORY_TYPES: Final = {**TYPES, "bool": "i8"}
+SCIPY_PREFIX: Final = "scipy_special_"
+
+# Pure functions: may be moved or dropped, never throw, always return.
+_ATTRIBUTES: Final = "attributes #0 = { nounwind willreturn memory(none) }"
+
+
+class LLVMEmitter:
+    """Writes one instruction per call into `lines`; operands and results are registers.
+
+    `dtype` is that of the operation being emitted, `declarations` what the module must declare.
+    """
+
+    def __init__(self, flags: str = "") -> None:
+        self.lines: list[str] = []
+        self.declarations: dict[str, str] = {}
+        self.dtype: DType = f64
+        self._flags = f" {flags}" if flags else ""
+        self._count = 0
+
+    # Building blocks.
+
+    def put(self, instruction: str) -> str:
+        """A new register holding the result of `instruction`."""
+        register = f"%t{self._count}"
+        self._count += 1
+        self.lines.append(f"  {register} = {instruction}")
+        return register
+
+    def fresh(self) -> int:
+        """A number that no register has yet."""
+        self._count += 1
+        return self._count
+
+    @property
+    def type(self) -> str:
+        return TYPES[self.dtype.name]
+
+    def const(self, number: float) -> str:
+        return literal(number, self.dtype)
+
+    def _binary(self, opcode: str, x: str, y: str) -> str:
+        return self.put(f"{opcode}{self._flags} {self.type} {x}, {y}")
+
+    def _intrinsic(self, name: str, *operands: str) -> str:
+        suffix = "f32" if self.dtype is f32 else "f64"
+        return self.call(f"llvm.{name}.{suffix}", operands, self.type, attributes="")
+
+    def call(
+        self, name: str, operands: Iterable[str], result: str, attributes: str = " #0"
+    ) -> str:
+        """The result of calling `name` on operands of the current dtype."""
+        operands = list(operands)
+        types = ", ".join([self.type] * len(operands))
+        self.declarations[name] = f"declare {result} @{name}({types}){attributes}"
+        passed = ", ".join(f"{self.type} {x}" for x in operands)
+        flags = self._flags if result == self.type else ""
+        return self.put(f"call{flags} {result} @{name}({passed})")
+
+    # The Emitter protocol.
+
+    def neg(self, x: str) -> str:
+        return self.put(f"fneg{self._flags} {self.type} {x}")
+
+    def add(self, x: str, y: str) -> str:
+        return self._binary("fadd", x, y)
+
+    def sub(self, x: str, y: str) -> str:
+        return self._binary("fsub", x, y)
+
+    def mul(self, x: str, y: str) -> str:
+        return self._binary("fmul", x, y)
+
+    def div(self, x: str, y: str) -> str:
+        return self._binary("fdiv", x, y)
+
+    def fma(self, x: str, y: str, z: str) -> str:
+        return self._intrinsic("fmuladd", x, y, z)  # fused where the target has it
+
+    def abs(self, x: str) -> str:
+        return self._intrinsic("fabs", x)
+
+    def sqrt(self, x: str) -> str:
+        return self._intrinsic("sqrt", x)
+
+    def floor(self, x: str) -> str:
+        return self._intrinsic("floor", x)
+
+    def ceil(self, x: str) -> str:
+        return self._intrinsic("ceil", x)
+
+    def trunc(self, x: str) -> str:
+        return self._intrinsic("trunc", x)
+
+    def rint(self, x: str) -> str:
+        return self._intrinsic("rint", x)
+
+    def copysign(self, x: str, y: str) -> str:
+        return self._intrinsic("copysign", x, y)
+
+    def minimum(self, x: str, y: str) -> str:
+        return self._extremum("olt", x, y)
+
+    def maximum(self, x: str, y: str) -> str:
+        return self._extremum("ogt", x, y)
+
+    def _extremum(self, predicate: str, x: str, y: str) -> str:
+        # Compare and select is one minsd or maxsd, which gives y if either is NaN. llvm.maximum
+        # would also order -0.0 before 0.0, which costs four instructions more.
+        chosen = self.select(self._compare(predicate, x, y), x, y)
+        return self.select(self._compare("uno", x, x), x, chosen)
+
+    def _compare(self, predicate: str, x: str, y: str) -> str:
+        return self.put(f"fcmp {predicate} {self.type} {x}, {y}")
+
+    def lt(self, x: str, y: str) -> str:
+        return self._compare("olt", x, y)
+
+    def le(self, x: str, y: str) -> str:
+        return self._compare("ole", x, y)
+
+    def eq(self, x: str, y: str) -> str:
+        if self.dtype is boolean:
+            return self.not_(self.ne(x, y))
+        return self._compare("oeq", x, y)
+
+    def ne(self, x: str, y: str) -> str:
+        if self.dtype is boolean:
+            return self.put(f"xor i1 {x}, {y}")
+        return self._compare("une", x, y)
+
+    def and_(self, x: str, y: str) -> str:
+        return self.put(f"and i1 {x}, {y}")
+
+    def or_(self, x: str, y: str) -> str:
+        return self.put(f"or i1 {x}, {y}")
+
+    def not_(self, x: str) -> str:
+        return self.put(f"xor i1 {x}, true")
+
+    def select(self, condition: str, x: str, y: str) -> str:
+        return self.put(f"select i1 {condition}, {self.type} {x}, {self.type} {y}")
+
+    def libm(self, name: str, *operands: str) -> str:
+        return self.call(name + ("f" if self.dtype is f32 else ""), operands, self.type)
+
+    def special(self, name: str, *operands: str) -> str:
+        """A call into SciPy, whose functions take doubles and a flag that we leave at zero."""
+        symbol = SCIPY_PREFIX + name
+        types = ", ".join(["double"] * len(operands))
+        self.declarations[symbol] = f"declare double @{symbol}({types}, i32) #0"
+        narrow = self.dtype is f32
+        wide = [self.put(f"fpext float {x} to double") if narrow else x for x in operands]
+        passed = ", ".join(f"double {x}" for x in wide)
+        result = self.put(f"call double @{symbol}({passed}, i32 0)")
+        return self.put(f"fptrunc double {result} to float") if narrow else result
+
+    def sincos(self, x: str) -> tuple[str, str]:
+        name = f"llvm.sincos.{'f32' if self.dtype is f32 else 'f64'}"
+        pair = f"{{ {self.type}, {self.type} }}"
+        both = self.call(name, [x], pair, attributes="")
+        return (
+            self.put(f"extractvalue {pair} {both}, 0"),
+            self.put(f"extractvalue {pair} {both}, 1"),
+        )
+
+    def convert(self, x: str, dtype: str) -> str:
+        source, target = self.dtype.name, dtype
+        if source == target:
+            return x
+        if target == "bool":
+            return self._compare("une", x, self.const(0.0))
+        if source == "bool":
+            return self.put(f"uitofp i1 {x} to {TYPES[target]}")
+        opcode = "fpext" if target == "f64" else "fptrunc"
+        return self.put(f"{opcode} {TYPES[source]} {x} to {TYPES[target]}")
+
+    # Memory.
+
+    def load(self, dtype: DType, pointer: str) -> str:
+        """The element at `pointer`."""
+        loaded = self.put(f"load {MEMORY_TYPES[dtype.name]}, ptr {pointer}")
+        return self.put(f"trunc i8 {loaded} to i1") if dtype is boolean else loaded
+
+    def store(self, dtype: DType, value: str, pointer: str) -> None:
+        """Store one element."""
+        if dtype is boolean:
+            value = self.put(f"zext i1 {value} to i8")
+        self.lines.append(f"  store {MEMORY_TYPES[dtype.name]} {value}, ptr {pointer}")
+
+    def offset(self, pointer: str, count: int | str, size: int = 8) -> str:
+        """`pointer` moved by `count` elements of `size` bytes; `count` may be a register."""
+        if count == 0:
+            return pointer
+        if isinstance(count, int):
+            return self.put(f"getelementptr i8, ptr {pointer}, i64 {count * size}")
+        unit = "i8" if size == 1 else f"i{size * 8}"
+        return self.put(f"getelementptr {unit}, ptr {pointer}, i64 {count}")
+
+
+def literal(number: float, dtype: DType) -> str:
+    """`number` as an LLVM constant: decimal where that is short and exact, else its bits."""
+    if dtype is boolean:
+        return "true" if number else "false"
+    if dtype is f32:
+        number = struct.unpack("<f", struct.pack("<f", number))[0]
+    text = repr(number)
+    if len(text) <= 8 and "." in text and Decimal(text) == Decimal(number):
+        return text
+    return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
+
+
+def emit_values(emitter: LLVMEmitter, values: Iterable[Value], handles: dict[Value, str]) -> None:
+    """Emit `values` in order; `handles` maps operands to registers and grows by the results.
+
+    Raises:
+        UnsupportedError: an operation has no scalar emission.
+    """
+    parts: dict[Value, tuple[str, ...]] = {}
+    for value in values:
+        op = value.op
+        if op is PARAM or value in handles:
+            continue
+        if op is CONST:
+            handles[value] = constant(value)
+        elif op is ITEM:
+            handles[value] = parts[value.args[0]][value.attr("index")]
+        elif op.emit is None or not op.elementwise:
+            raise UnsupportedError(f"{op.name} {value.type} cannot be compiled to scalar code")
+        else:
+            emitter.dtype = value.args[-1].type.dtype
+            operands = [handles[a] for a in value.args]
+            result = op.emit(emitter, *operands, **dict(value.attrs))
+            if isinstance(result, tuple):
+                parts[value] = result  # pyright: ignore[reportUnknownArgumentType]
+            else:
+                handles[value] = result
+
+
+def constant(value: Value) -> str:
+    """The LLVM constant that a `const` value is."""
+    assert value.literal is not None
+    number = value.literal.scalar
+    if number is None or value.type.shape:
+        raise UnsupportedError(f"a constant of type {value.type} cannot be compiled yet")
+    return literal(number, value.type.dtype)
+
+
+def require_scalars(fn: Function) -> None:
+    """Refuse functions of arrays.
+
+    Raises:
+        UnsupportedError: a value has axes; the message names its operation.
+    """
+    for value in (*fn.params, *fn.live()):
+        if isinstance(value.type, Type) and value.type.shape:
+            raise UnsupportedError(f"{value.op.name} of type {value.type} cannot be compiled yet")
+
+
+def module_text(functions: Iterable[str], declarations: Mapping[str, str]) -> str:
+    """A whole module: functions, then what they declare."""
+    return "\n\n".join([*functions, "\n".join(declarations.values()), _ATTRIBUTES]) + "\n"

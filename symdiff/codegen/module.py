@@ -1,0 +1,357 @@
+"""Modules: the body of a function wrapped for its callers.
+
+A body reads parameters and writes outputs. Three wrappers call it:
+
+    @NAME(ptr x, ..., ptr value, ...)           C: a pointer per parameter and per output
+    @NAME.batch(ptr pointers, ptr steps, i64 n, ptr ws)
+                                                n points; steps in bytes, 0 to broadcast
+    @NAME.call(ptr self, ptr args, i64 nargs, ptr kwnames)
+                                                CPython's vectorcall, for numbers
+
+A small body stands in each wrapper itself, as registers. A huge one is cut into chunks that read
+`in`, write `out` and keep in `ws` what crosses their borders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from symdiff.codegen.chunks import SMALL, Plan, plan_chunks
+from symdiff.codegen.llvm import (
+    LLVMEmitter,
+    constant,
+    emit_values,
+    module_text,
+    require_scalars,
+)
+from symdiff.errors import UnsupportedError
+from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64
+
+WRAPPERS: Final = ("c", "batch", "call")
+RELEASE_GIL_ABOVE: Final = 5000  # values: some microseconds of work
+FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay visible
+
+# Offsets in CPython objects, in bytes; runtime.native checks them before it uses @NAME.call.
+FALLBACK_OFFSET: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a caller must know of a lowered function.
+
+    `workspace` is the number of 8-byte words that the caller provides as `ws`; 0 for small ones.
+    """
+
+    symbol: str
+    workspace: int
+    whole: bool  # one module with every wrapper: the body is too long to be compiled twice
+
+
+def symbol_of(fn: Function) -> str:
+    """The name of `fn` as a C identifier."""
+    name = re.sub(r"\W", "_", fn.name, flags=re.ASCII)
+    return name if name and not name[0].isdigit() else f"f_{name}"
+
+
+def layout(fn: Function) -> Layout:
+    """The layout of `fn` (lowered: only operations with an `emit` rule)."""
+    if not _is_huge(fn):
+        return Layout(symbol_of(fn), 0, whole=False)
+    words = len(fn.params) + len(fn.outputs) + plan_chunks(fn).slot_count
+    return Layout(symbol_of(fn), words, whole=True)
+
+
+def _is_huge(fn: Function) -> bool:
+    return len(fn.live()) > SMALL or len(fn.params) + len(fn.outputs) > SMALL
+
+
+def lower(fn: Function, wrappers: Sequence[str] = WRAPPERS, fastmath: bool = False) -> str:
+    """LLVM text that computes every output of `fn`, behind the given wrappers.
+
+    Numbers are read and written with their own size, Booleans as bytes.
+
+    Raises:
+        UnsupportedError: an operation has no scalar emission.
+    """
+    require_scalars(fn)
+    build = _Module(fn, FAST_FLAGS if fastmath else "")
+    return build.text(wrappers)
+
+
+class _Module:
+    """One module in the making."""
+
+    def __init__(self, fn: Function, flags: str) -> None:
+        self.fn = fn
+        self.flags = flags
+        self.symbol = symbol_of(fn)
+        self.plan: Plan | None = plan_chunks(fn) if _is_huge(fn) else None
+        self.functions: list[str] = []
+        self.declarations: dict[str, str] = {}
+
+    def text(self, wrappers: Sequence[str]) -> str:
+        if self.plan is not None:
+            self._chunks(self.plan)
+        makers = {"c": self._c, "batch": self._batch, "call": self._call}
+        for wrapper in wrappers:
+            makers[wrapper]()
+        return module_text(self.functions, self.declarations)
+
+    def _finish(self, header: str, emitter: LLVMEmitter) -> None:
+        self.functions.append("\n".join([f"define {header} {{", *emitter.lines, "}"]))
+        self.declarations.update(emitter.declarations)
+
+    def _point(
+        self,
+        b: LLVMEmitter,
+        read: Callable[[int], str],
+        write: Callable[[int, str], None],
+        buffers: tuple[str, str, str] | None,
+        in_place: bool = False,
+    ) -> None:
+        """One evaluation: parameter i from `read(i)`, output i to `write(i, register)`.
+
+        A huge body goes through `buffers`, the arrays in, out and ws; `in_place` says that the
+        parameters stand there already and that the outputs are wanted there.
+        """
+        if self.plan is None or buffers is None:
+            used = set(self.fn.live())
+            handles = {p: read(i) for i, p in enumerate(self.fn.params) if p in used}
+            emit_values(b, self.fn.live(), handles)
+            for i, output in enumerate(self.fn.outputs):
+                write(i, handles[output])
+            return
+        source, sink, workspace = buffers
+        for i, param in enumerate(() if in_place else self.fn.params):
+            b.store(param.type.dtype, read(i), b.offset(source, i))
+        arguments = f"ptr {source}, ptr {sink}, ptr {workspace}"
+        for k in range(len(self.plan.chunks)):
+            b.lines.append(f"  call void @{self.symbol}.chunk{k}({arguments})")
+        for i, output in enumerate(() if in_place else self.fn.outputs):
+            write(i, b.load(output.type.dtype, b.offset(sink, i)))
+
+    def _chunks(self, plan: Plan) -> None:
+        """The body in pieces. Outputs that nothing computes are written by the last one."""
+        places: dict[Value, list[int]] = {}
+        for i, output in enumerate(self.fn.outputs):
+            places.setdefault(output, []).append(i)
+        position = {p: i for i, p in enumerate(self.fn.params)}
+        chunks = plan.chunks or ((),)
+        for k, chunk in enumerate(chunks):
+            b = LLVMEmitter(self.flags)
+            handles: dict[Value, str] = {}
+            here = set(chunk)
+            given = [v for v in places if v in position or v.op is CONST]
+            extra = given if k == len(chunks) - 1 else []
+            for value in [*(a for v in chunk for a in v.args), *extra]:
+                if value in handles or value in here:
+                    continue
+                if value.op is CONST:
+                    handles[value] = constant(value)
+                elif value in position:
+                    handles[value] = b.load(value.type.dtype, b.offset("%in", position[value]))
+                else:
+                    handles[value] = b.load(value.type.dtype, b.offset("%ws", plan.slots[value]))
+            emit_values(b, chunk, handles)
+            for value in [*chunk, *extra]:
+                for i in places.get(value, ()):
+                    b.store(value.type.dtype, handles[value], b.offset("%out", i))
+                if value in plan.slots:
+                    b.store(value.type.dtype, handles[value], b.offset("%ws", plan.slots[value]))
+            b.lines.append("  ret void")
+            arguments = "ptr noalias %in, ptr noalias %out, ptr noalias %ws"
+            self._finish(f"internal void @{self.symbol}.chunk{k}({arguments})", b)
+
+    def _buffers(self, b: LLVMEmitter, words: str) -> tuple[str, str, str] | None:
+        """The arrays in, out and ws inside the memory at `words`."""
+        if self.plan is None:
+            return None
+        sink = b.offset(words, len(self.fn.params))
+        return words, sink, b.offset(sink, len(self.fn.outputs))
+
+    def _c(self) -> None:
+        b = LLVMEmitter(self.flags)
+        params = [f"%in{i}" for i in range(len(self.fn.params))]
+        results = [f"%out{i}" for i in range(len(self.fn.outputs))]
+        words = ""
+        if self.plan is not None:
+            size = 8 * layout(self.fn).workspace
+            self.declarations["malloc"] = "declare ptr @malloc(i64)"
+            self.declarations["free"] = "declare void @free(ptr)"
+            words = b.put(f"call ptr @malloc(i64 {size})")
+        self._point(
+            b,
+            lambda i: b.load(self.fn.params[i].type.dtype, params[i]),
+            lambda i, value: b.store(self.fn.outputs[i].type.dtype, value, results[i]),
+            self._buffers(b, words),
+        )
+        if words:
+            b.lines.append(f"  call void @free(ptr {words})")
+        b.lines.append("  ret void")
+        arguments = ", ".join(f"ptr {p}" for p in [*params, *results])
+        self._finish(f"void @{self.symbol}({arguments})", b)
+
+    def _batch(self) -> None:
+        b = LLVMEmitter(self.flags)
+        inputs, outputs = self.fn.params, self.fn.outputs
+        count = len(inputs) + len(outputs)
+        # In a small kernel the pointers and steps live in registers, outside the loop.
+        hoisted = [self._operand(b, i) for i in range(count)] if self.plan is None else None
+        b.lines += ["  br label %head", "head:"]
+        b.lines.append("  %i = phi i64 [ 0, %entry ], [ %next, %body ]")
+        b.lines.append("  %more = icmp slt i64 %i, %n")
+        b.lines += ["  br i1 %more, label %body, label %exit", "body:"]
+
+        def place(i: int) -> str:
+            pointer, step = hoisted[i] if hoisted else self._operand(b, i)
+            return b.offset(pointer, b.put(f"mul i64 %i, {step}"), size=1)
+
+        self._point(
+            b,
+            lambda i: b.load(inputs[i].type.dtype, place(i)),
+            lambda i, value: b.store(outputs[i].type.dtype, value, place(len(inputs) + i)),
+            self._buffers(b, "%ws"),
+        )
+        b.lines += ["  %next = add i64 %i, 1", "  br label %head", "exit:", "  ret void"]
+        b.lines.insert(0, "entry:")
+        arguments = "ptr %pointers, ptr %steps, i64 %n, ptr %ws"
+        self._finish(f"void @{self.symbol}.batch({arguments})", b)
+
+    def _operand(self, b: LLVMEmitter, i: int) -> tuple[str, str]:
+        """Base pointer and step of operand i of a batch."""
+        pointer = b.put(f"load ptr, ptr {b.offset('%pointers', i)}")
+        return pointer, b.put(f"load i64, ptr {b.offset('%steps', i)}")
+
+    def _call(self) -> None:
+        """The CPython entry: numbers in, result objects out; anything else to the fallback."""
+        fn = self.fn
+        if any(v.type.dtype not in (f64, f32) for v in (*fn.params, *fn.outputs)):
+            raise UnsupportedError("the native entry takes and returns floating-point numbers")
+        b = LLVMEmitter(self.flags)
+        n = len(fn.params)
+        words = layout(fn).workspace or n + len(fn.outputs)
+        memory = self._call_memory(b, words)
+        b.lines += [
+            "  %count = and i64 %nargs, 9223372036854775807",
+            f"  %right = icmp eq i64 %count, {n}",
+            "  %bare = icmp eq ptr %kwnames, null",
+            "  %plain = and i1 %right, %bare",
+            "  br i1 %plain, label %read, label %slow",
+            "read:",
+            f"  %ok = call i1 @symdiff_read_numbers(ptr %args, i64 {n}, ptr {memory})",
+            "  br i1 %ok, label %body, label %slow",
+            "body:",
+        ]
+        sink = b.offset(memory, n)
+        if self.plan is None:
+            buffers = None
+        else:
+            buffers = (memory, sink, b.offset(sink, len(fn.outputs)))
+        long = len(fn.live()) > RELEASE_GIL_ABOVE
+        thread = b.put("call ptr @PyEval_SaveThread()") if long else ""
+        self._point(
+            b,
+            lambda i: self._read_double(b, fn.params[i].type.dtype, b.offset(memory, i)),
+            lambda i, value: self._write_double(
+                b, fn.outputs[i].type.dtype, value, b.offset(sink, i)
+            ),
+            buffers,
+            in_place=all(v.type.dtype is f64 for v in (*fn.params, *fn.outputs)),
+        )
+        if thread:
+            b.lines.append(f"  call void @PyEval_RestoreThread(ptr {thread})")
+        result, _, _ = self._build(b, fn.result, sink, 0, 0)
+        if words > STACK_WORDS:
+            b.lines.append(f"  call void @free(ptr {memory})")
+        b.lines += [f"  ret ptr {result}", "slow:"]
+        if words > STACK_WORDS:
+            b.lines.append(f"  call void @free(ptr {memory})")
+        fallback = b.put(f"load ptr, ptr {b.offset('%self', FALLBACK_OFFSET, size=1)}")
+        arguments = f"ptr {fallback}, ptr %args, i64 %nargs, ptr %kwnames"
+        b.lines.append(f"  ret ptr {b.put(f'call ptr @PyObject_Vectorcall({arguments})')}")
+        self.declarations |= dict(_CALL_DECLARATIONS)
+        self._finish(
+            f"ptr @{self.symbol}.call(ptr %self, ptr %args, i64 %nargs, ptr %kwnames)", b
+        )
+
+    def _call_memory(self, b: LLVMEmitter, words: int) -> str:
+        if words <= STACK_WORDS:
+            return b.put(f"alloca [{words} x double]")
+        memory = b.put(f"call ptr @malloc(i64 {8 * words})")
+        missing = b.put(f"icmp eq ptr {memory}, null")
+        b.lines += [f"  br i1 {missing}, label %poor, label %rich", "poor:"]
+        failure = b.put("call ptr @PyErr_NoMemory()")
+        b.lines += [f"  ret ptr {failure}", "rich:"]
+        return memory
+
+    def _read_double(self, b: LLVMEmitter, dtype: DType, pointer: str) -> str:
+        value = b.load(f64, pointer)
+        if dtype is not f32:
+            return value
+        return b.put(f"fptrunc double {value} to float")
+
+    def _write_double(self, b: LLVMEmitter, dtype: DType, value: str, pointer: str) -> None:
+        if dtype is f32:
+            value = b.put(f"fpext float {value} to double")
+        b.store(f64, value, pointer)
+
+    def _build(
+        self, b: LLVMEmitter, tree: Tree, sink: str, leaf: int, branch: int
+    ) -> tuple[str, int, int]:
+        """The result object of `tree`, whose leaves start at `leaf` and named tuples at `branch`.
+
+        Returns the register and the numbers of the next leaf and the next named tuple.
+        """
+        if isinstance(tree, Leaf):
+            number = b.load(f64, b.offset(sink, leaf))
+            return b.put(f"call ptr @PyFloat_FromDouble(double {number})"), leaf + 1, branch
+        kind = "null"
+        if tree.fields is not None:
+            kind = f"@{self.symbol}.type{branch}"
+            self.declarations[kind] = f"{kind} = external global i8"
+            branch += 1
+        size = len(tree.children)
+        if all(isinstance(child, Leaf) for child in tree.children):
+            first = b.offset(sink, leaf)
+            built = b.put(f"call ptr @symdiff_pack_numbers(ptr {kind}, ptr {first}, i64 {size})")
+            return built, leaf + size, branch
+        children: list[str] = []
+        for child in tree.children:
+            register, leaf, branch = self._build(b, child, sink, leaf, branch)
+            children.append(register)
+        array = b.put(f"alloca [{size} x ptr]")
+        b.lines.insert(0, b.lines.pop())  # in the entry block: a fixed place in the frame
+        for i, child in enumerate(children):
+            b.lines.append(f"  store ptr {child}, ptr {b.offset(array, i)}")
+        built = b.put(f"call ptr @symdiff_pack_objects(ptr {kind}, ptr {array}, i64 {size})")
+        return built, leaf, branch
+
+
+STACK_WORDS: Final = 4096  # up to 32 KiB of scratch on the stack, more on the heap
+
+_CALL_DECLARATIONS: Final = {
+    "PyObject_Vectorcall": "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
+    "PyFloat_FromDouble": "declare ptr @PyFloat_FromDouble(double)",
+    "PyErr_NoMemory": "declare ptr @PyErr_NoMemory()",
+    "PyEval_SaveThread": "declare ptr @PyEval_SaveThread()",
+    "PyEval_RestoreThread": "declare void @PyEval_RestoreThread(ptr)",
+    "malloc": "declare ptr @malloc(i64)",
+    "free": "declare void @free(ptr)",
+    "read_numbers": "declare i1 @symdiff_read_numbers(ptr, i64, ptr)",
+    "pack_numbers": "declare ptr @symdiff_pack_numbers(ptr, ptr, i64)",
+    "pack_objects": "declare ptr @symdiff_pack_objects(ptr, ptr, i64)",
+}
+
+
+def named_tuples(tree: Tree) -> list[Branch]:
+    """The named tuples of a result in the order in which @NAME.call numbers their types."""
+    if isinstance(tree, Leaf):
+        return []
+    below = [branch for child in tree.children for branch in named_tuples(child)]
+    return [tree, *below] if tree.fields is not None else below
+
+
+__all__ = ["WRAPPERS", "Layout", "layout", "lower", "named_tuples", "symbol_of"]

@@ -1,0 +1,163 @@
+"""Functions as formulas: one printer for text and LaTeX, which differ in style."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, NamedTuple
+
+from symdiff.codegen.names import Names
+from symdiff.codegen.source import Term
+from symdiff.ir import CONST, ITEM, PARAM, Function, Literal, Op, Value, rewrite, use_counts
+from symdiff.ops import cos, eq, le, lt, mul, ne, neg, pow, sin, sincos
+
+_MAX_POWER: Final = 32  # as far as simplification takes whole powers apart
+
+
+class Form(NamedTuple):
+    """How one operation is written: `ir.Notation`, for one style."""
+
+    template: str
+    precedence: int
+    operands: Sequence[int]
+
+
+class Style(ABC):
+    """What sets text and LaTeX apart.
+
+    Attributes:
+        width: an expression longer than this is split by naming parts of it, in characters.
+        group: how parentheses are written.
+    """
+
+    width: ClassVar[int]
+    group: ClassVar[str]
+
+    @abstractmethod
+    def temporary(self, name: str) -> str:
+        """A name such as `t1` as it is printed."""
+
+    @abstractmethod
+    def number(self, literal: Literal) -> Term:
+        """A scalar constant."""
+
+    @abstractmethod
+    def form(self, op: Op, attrs: Mapping[str, Any]) -> Form:
+        """How `op` is written."""
+
+    def parenthesised(self, form: Form, place: int, term: Term) -> str:
+        """The operand at `place`, in parentheses where it needs them."""
+        return term.within(form.operands[place], self.group)
+
+    def join(self, op: Op, template: str, operands: Sequence[str], attrs: Mapping[str, Any]) -> str:
+        """The expression."""
+        return template.format(*operands, **attrs)
+
+
+class Equations(NamedTuple):
+    """`shared`: names and expressions in order; `outputs`: one expression per output."""
+
+    shared: list[tuple[str, str]]
+    outputs: list[str]
+
+
+def equations(fn: Function, style: Style, params: Mapping[str, str], names: Names) -> Equations:
+    """`fn` in formulas. What is used more than once, or too long to read, has a name of its own.
+
+    `params` are the parameters as they are printed; `names` makes the other names. Time and
+    memory are linear in the size of the graph.
+    """
+    return _Printer(_for_people(fn), style, params, names).run()
+
+
+class _Printer:
+    def __init__(self, fn: Function, style: Style, params: Mapping[str, str], names: Names) -> None:
+        self.fn = fn
+        self.style = style
+        self.params = params
+        self.names = names
+        self.terms: dict[Value, Term] = {}
+        self.composite: set[Value] = set()  # those whose Term is more than a name or a constant
+        self.shared: list[tuple[str, str]] = []
+
+    def run(self) -> Equations:
+        uses = use_counts(self.fn)
+        for value in self.fn.live():
+            if value.op is PARAM:
+                self.terms[value] = Term(self.params[value.attr("name")])
+            elif value.literal is not None:
+                self.terms[value] = self.style.number(value.literal)
+            else:
+                self.terms[value] = self.expression(value)
+                if self.trivial(value):
+                    continue
+                self.composite.add(value)
+                if uses[value] > 1:
+                    self.give_name(value)
+        return Equations(self.shared, [self.terms[v].text for v in self.fn.outputs])
+
+    def trivial(self, value: Value) -> bool:
+        """Whether `value` reads better repeated than named: -x, and conditions such as x < 0."""
+        if value.op in (lt, le, eq, ne):
+            return self.composite.isdisjoint(value.args)
+        return value.op is neg and value.args[0].op is PARAM
+
+    def give_name(self, value: Value) -> None:
+        name = self.style.temporary(self.names.temporary())
+        self.shared.append((name, self.terms[value].text))
+        self.terms[value] = Term(name)
+        self.composite.discard(value)
+
+    def expression(self, value: Value) -> Term:
+        """The operation on its operands, the longest of which get names while it is too long."""
+        attrs = dict(value.attrs)
+        form = self.style.form(value.op, attrs)
+        if not form.operands:
+            form = form._replace(operands=(0,) * len(value.args))
+        long = [a for a in value.args if a in self.composite]
+        length = sum(len(self.terms[a].text) for a in value.args)
+        for arg in sorted(long, key=lambda a: len(self.terms[a].text), reverse=True):
+            before = len(self.terms[arg].text)
+            if length <= self.style.width - len(form.template) or before <= self.style.width // 8:
+                break
+            self.give_name(arg)
+            length += len(self.terms[arg].text) - before
+        operands = [self.terms[a] for a in value.args]
+        texts = [self.style.parenthesised(form, i, x) for i, x in enumerate(operands)]
+        # An operand may bind less tightly than the whole where it stands open at one end, as
+        # a * b does in -a * b: then the whole binds no tighter.
+        open_ended = [
+            x.precedence
+            for x, needed in zip(operands, form.operands, strict=True)
+            if 0 < needed <= x.precedence
+        ]
+        precedence = min(form.precedence, *open_ended) if open_ended else form.precedence
+        return Term(self.style.join(value.op, form.template, texts, attrs), precedence)
+
+
+def _for_people(fn: Function) -> Function:
+    """`fn` with products of one value as powers, and sines and cosines apart."""
+
+    def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
+        if value.op is ITEM and args[0].op is sincos:
+            op = cos if value.attr("index") else sin
+            return op(*args[0].args)
+        return _as_power(*args) if value.op is mul else None
+
+    return rewrite(fn, visit=visit)
+
+
+def _as_power(x: Value, y: Value) -> Value | None:
+    (base, m), (other, n) = _power(x), _power(y)
+    if base is not other or base.op is CONST or m + n > _MAX_POWER:
+        return None
+    return pow(base, m + n)
+
+
+def _power(value: Value) -> tuple[Value, float]:
+    """Base and exponent of a whole power, and of everything else as the first power of itself."""
+    if value.op is pow and value.args[1].literal is not None:
+        exponent = value.args[1].literal.scalar
+        if exponent is not None and 2 <= exponent <= _MAX_POWER and exponent == int(exponent):
+            return value.args[0], exponent
+    return value, 1.0

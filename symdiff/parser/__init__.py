@@ -1,0 +1,37 @@
+"""The ways in: text, SymPy and Python functions, each to an ir.Function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from symdiff.errors import UnsupportedError
+from symdiff.ir import Function, Type
+from symdiff.parser.sympy import is_sympy, parse_sympy
+from symdiff.parser.text import parse_text
+from symdiff.parser.trace import Tracer, apply, call_function, trace, where
+
+
+def parse(source: Any, args: Mapping[str, Type] | None = None) -> Function:
+    """The function that `source` (text, SymPy or a Python function) denotes.
+
+    `args` fixes the parameters, their order and their types.
+
+    Raises:
+        ParseError: text that is not a formula.
+        TraceError: a Python function that cannot be traced.
+        UnsupportedError: a source of another kind, or one with something that symdiff lacks.
+    """
+    if isinstance(source, str):
+        return parse_text(source, args)
+    if is_sympy(source):
+        return parse_sympy(source, args)
+    if callable(source):
+        return trace(cast("Callable[..., Any]", source), args)
+    raise UnsupportedError(
+        f"cannot read a {type(source).__name__} as a formula; "
+        "give text, a SymPy expression or a Python function"
+    )
+
+
+__all__ = ["Tracer", "apply", "call_function", "parse", "trace", "where"]

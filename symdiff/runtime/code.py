@@ -1,0 +1,117 @@
+"""The machine code of one program: each wrapper compiled when it is first needed."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+import time
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from symdiff.errors import CompileError
+from symdiff.runtime import engine, native
+from symdiff.runtime.engine import Image, Loaded
+from symdiff.runtime.program import Program
+
+# How codegen names a function of scipy.special.cython_special.
+SCIPY_PREFIX = "scipy_special_"
+_SPECIAL = re.compile(rf"@{SCIPY_PREFIX}(\w+)\(")
+
+_BATCH = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
+)  # releases the GIL
+
+
+class Code:
+    """Owner of a program's modules in this process. Thread-safe; keeps what it has loaded."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._lock = threading.RLock()
+        self._images: dict[tuple[str, ...], Image] = {}
+        self._special: dict[tuple[str, ...], set[str]] = {}
+        self._loaded: dict[tuple[str, ...], Loaded] = {}
+        self._batch: Any = None
+
+    def entry(self) -> int:
+        """The address of the CPython entry."""
+        return self._address("call")
+
+    def batch(self) -> Any:
+        """The batch loop, as a ctypes function of (pointers, steps, n, workspace)."""
+        if self._batch is None:
+            self._batch = _BATCH(self._address("batch"))
+        return self._batch
+
+    def image(self, wrapper: str) -> Image:
+        """The object file that holds `wrapper`."""
+        wrappers = self._together(wrapper)
+        with self._lock:
+            if wrappers not in self._images:
+                start = time.perf_counter()
+                text = self._program.lower(wrappers)
+                lowered = time.perf_counter()
+                quick = self._program.whole
+                self._images[wrappers] = engine.assemble(text, self._program.target, quick)
+                self._special[wrappers] = set(_SPECIAL.findall(text))
+                self._program.stages["lower"] = lowered - start
+                self._program.stages["llvm"] = time.perf_counter() - lowered
+            return self._images[wrappers]
+
+    def _together(self, wrapper: str) -> tuple[str, ...]:
+        if not self._program.whole or wrapper == "c":
+            return (wrapper,)
+        return ("batch", "call") if self._program.native and native.available() else ("batch",)
+
+    def _address(self, wrapper: str) -> int:
+        wrappers = self._together(wrapper)
+        with self._lock:
+            if wrappers not in self._loaded:
+                if self._program.target != engine.HOST:
+                    raise CompileError(
+                        f"{self._program.name} was compiled for {self._program.target}; "
+                        "it cannot run in this process"
+                    )
+                image = self.image(wrapper)
+                start = time.perf_counter()
+                names = [f"{self._program.symbol}.{w}" for w in wrappers]
+                self._loaded[wrappers] = Loaded(image, names, self._imports(wrappers))
+                self._program.stages["load"] = time.perf_counter() - start
+            return self._loaded[wrappers].addresses[f"{self._program.symbol}.{wrapper}"]
+
+    def _imports(self, wrappers: tuple[str, ...]) -> dict[str, int]:
+        imports = _scipy_symbols(self._special[wrappers])
+        if "call" in wrappers:
+            imports |= native.python_symbols() | _support(self._program.support).addresses
+            for i, kind in enumerate(self._program.record_types):
+                imports[f"{self._program.symbol}.type{i}"] = id(kind)
+        return imports
+
+
+@lru_cache(maxsize=1)
+def _support(text: str) -> Loaded:
+    names = ["symdiff_read_numbers", "symdiff_pack_numbers", "symdiff_pack_objects"]
+    return Loaded(engine.assemble(text), names, native.python_symbols())
+
+
+def _scipy_symbols(names: set[str]) -> dict[str, int]:
+    """Addresses of SciPy's scalar functions, those for one double where a name has several."""
+    if not names:
+        return {}
+    capsules: dict[str, Any] = import_module("scipy.special.cython_special").__pyx_capi__
+    pointer: Any = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    get_name: Any = ctypes.pythonapi.PyCapsule_GetName
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    found: dict[str, int] = {}
+    for name in names:
+        for key in (name, f"__pyx_fuse_0{name}", f"__pyx_fuse_1{name}"):
+            capsule = capsules.get(key)
+            signature = get_name(capsule) if capsule is not None else b""
+            if signature == b"double (double, int __pyx_skip_dispatch)":
+                found[SCIPY_PREFIX + name] = pointer(capsule, signature)
+        if SCIPY_PREFIX + name not in found:
+            raise CompileError(f"this SciPy has no scalar function {name!r} of one double")
+    return found

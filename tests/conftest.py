@@ -1,0 +1,35 @@
+"""Fixtures and options for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Compare a text with tests/golden/<test>.txt, or write it there with --update-golden."""
+
+    def compare(text: str) -> None:
+        name = request.node.name.replace("[", "-").replace("]", "")
+        path = GOLDEN / f"{name}.txt"
+        if request.config.getoption("--update-golden"):
+            path.write_text(text.rstrip("\n") + "\n")
+        assert path.exists(), f"{path} is missing; run pytest --update-golden"
+        assert text.rstrip("\n") == path.read_text().rstrip("\n")
+
+    return compare

@@ -1,0 +1,175 @@
+"""Passes keep the meaning of functions, and do what their names say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from formulas import functions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symdiff import autodiff, ops, passes
+from symdiff.ir import F64, Function, Graph, Value, f32, interpret, print_function, verify
+
+POINTS = [
+    np.array([0.5, -1.25, 0.0, -0.0, 2.0, 1e5, -3.0, np.inf, np.nan]),
+    np.array([0.25, 3.0, 0.0, 1.0, -2.0, 7.0, -0.0, 1.0, 2.0]),
+    np.array([-4.0, 0.1, 1.0, 0.0, 2.0, -1e-3, 0.5, -np.inf, 1.0]),
+]
+
+
+def build(make: Any) -> Function:
+    """The function of x and y that `make` builds."""
+    graph = Graph()
+    x, y = graph.param("x", F64), graph.param("y", F64)
+    made = make(x, y)
+    return Function("f", (x, y), made if isinstance(made, tuple) else (made,))
+
+
+def body(fn: Function) -> str:
+    """The printed operations of `fn`, without types and names."""
+    lines = print_function(fn).splitlines()[1:-1]
+    return "\n".join(line.split(" = ")[-1].strip() for line in lines)
+
+
+@pytest.mark.parametrize("step", [passes.simplify, passes.schedule, passes.pair_sincos])
+@given(fn=functions())
+def test_exact_passes_keep_every_bit(step: passes.Pass, fn: Function) -> None:
+    result = step(fn)
+    verify(result)
+    before, after = interpret(fn, POINTS)[0], interpret(result, POINTS)[0]
+    powers = any(v.op is ops.pow for v in fn.live())
+    tolerance = 1e-13 if powers else 0.0  # multiplications round otherwise than libm's pow
+    np.testing.assert_allclose(after, before, rtol=tolerance)
+    if not powers:
+        finite = np.isfinite(before)
+        assert np.array_equal(np.signbit(before[finite]), np.signbit(after[finite]))
+
+
+@given(fn=functions())
+def test_lowering_keeps_the_value(fn: Function) -> None:
+    result = passes.run((*passes.PIPELINE, *passes.LOWERING, passes.contract), fn, check=True)
+    before, after = interpret(fn, POINTS)[0], interpret(result, POINTS)[0]
+    np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-12)
+
+
+@given(fn=functions(), data=st.data())
+def test_gradients_survive_the_passes(fn: Function, data: st.DataObject) -> None:
+    gradient = autodiff.gradient(fn, [0, 1, 2], bare=False)
+    result = passes.run(passes.PIPELINE, gradient, check=True)
+    at = [data.draw(st.floats(-3, 3)) for _ in range(3)]
+    for before, after in zip(interpret(gradient, at), interpret(result, at), strict=True):
+        if np.isfinite(before):
+            np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda x, y: ops.mul(x, 1.0), "return %x"),
+        (lambda x, y: ops.neg(ops.neg(x)), "return %x"),
+        (lambda x, y: ops.mul(-1.0, x), "neg %x\nreturn %0"),
+        (lambda x, y: ops.sub(x, 0.0), "return %x"),
+        (lambda x, y: ops.add(x, -0.0), "return %x"),
+        (lambda x, y: ops.div(x, 4.0), "const {value=0.25}\nmul %0, %x\nreturn %1"),
+        (lambda x, y: ops.add(x, ops.neg(y)), "sub %x, %y\nreturn %0"),
+        (lambda x, y: ops.pow(x, 2.0), "mul %x, %x\nreturn %0"),
+        (lambda x, y: ops.pow(x, 3.0), "mul %x, %x\nmul %x, %0\nreturn %1"),
+        (lambda x, y: ops.pow(x, 0.5), "sqrt %x\nreturn %0"),
+        (lambda x, y: ops.pow(x, 0.0), "const {value=1.0}\nreturn %0"),
+        (lambda x, y: ops.pow(x, -1.0), "const {value=1.0}\ndiv %0, %x\nreturn %1"),
+        (lambda x, y: ops.add(y, x), "add %x, %y\nreturn %0"),
+        (lambda x, y: ops.where(ops.lt(x, x.graph.const(np.nan, F64)), y, y), "return %y"),
+    ],
+)
+def test_simplifications(make: Any, expected: str) -> None:
+    assert body(passes.simplify(build(make))) == expected
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x, y: ops.mul(x, 0.0),
+        lambda x, y: ops.add(x, 0.0),
+        lambda x, y: ops.sub(x, x),
+        lambda x, y: ops.div(x, x),
+        lambda x, y: ops.div(x, 3.0),
+        lambda x, y: ops.mul(2.0, ops.mul(3.0, x)),
+        lambda x, y: ops.log(ops.exp(x)),
+        lambda x, y: ops.neg(ops.sub(x, y)),
+    ],
+)
+def test_what_would_change_bits_is_left_alone(make: Any) -> None:
+    fn = build(make)
+    assert len(passes.simplify(fn).live()) == len(fn.live())
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda x, y: ops.mul(x, 0.0), "const {value=0.0}\nreturn %0"),
+        (lambda x, y: ops.sub(x, x), "const {value=0.0}\nreturn %0"),
+        (lambda x, y: ops.div(x, x), "const {value=1.0}\nreturn %0"),
+        (lambda x, y: ops.log(ops.exp(x)), "return %x"),
+        (lambda x, y: ops.mul(2.0, ops.mul(4.0, x)), "const {value=8.0}\nmul %0, %x\nreturn %1"),
+    ],
+)
+def test_fast_math(make: Any, expected: str) -> None:
+    assert body(passes.fast_math(build(make))) == expected
+
+
+def test_equal_subexpressions_meet_in_either_order() -> None:
+    fn = build(lambda x, y: ops.mul(ops.add(x, y), ops.add(y, x)))
+    assert body(passes.simplify(fn)) == "add %x, %y\nmul %0, %0\nreturn %1"
+
+
+def test_sine_and_cosine_of_one_angle_are_paired() -> None:
+    fn = build(lambda x, y: (ops.sin(x), ops.cos(x), ops.sin(y)))
+    assert body(passes.pair_sincos(fn)).split("\n")[:3] == [
+        "sincos %x",
+        "item %0 {index=0}",
+        "item %0 {index=1}",
+    ]
+
+
+def test_tanh_and_its_derivative_share_one_expm1() -> None:
+    fn = build(lambda x, y: ops.tanh(x))
+    both = autodiff.gradient(fn, [0], bare=True, with_value=True)
+    lowered = passes.run((*passes.PIPELINE, *passes.LOWERING), both)
+    calls = [v.op.name for v in lowered.live() if v.op.name in {"exp", "expm1", "tanh"}]
+    assert calls == ["expm1"]
+
+
+def test_sigmoid_and_its_derivative_share_one_exponential() -> None:
+    fn = build(lambda x, y: ops.sigmoid(x))
+    both = autodiff.gradient(fn, [0], bare=True, with_value=True)
+    lowered = passes.run((*passes.PIPELINE, *passes.LOWERING), both)
+    assert [v.op.name for v in lowered.live()].count("exp") == 1
+
+
+def test_contraction_spares_differences_of_products() -> None:
+    """x*x - y*y must be exactly 0 at x = y, or a square root of it is a NaN."""
+    products = build(lambda x, y: ops.sub(ops.mul(x, x), ops.mul(y, y)))
+    assert "fma" not in body(passes.contract(products))
+    other = build(lambda x, y: ops.add(ops.mul(x, x), y))
+    assert body(passes.contract(other)) == "fma %x, %x, %y\nreturn %0"
+
+
+def test_schedule_shortens_live_ranges() -> None:
+    """A sum of squares, all squares first, needs one register once it is scheduled."""
+    graph = Graph()
+    params = tuple(graph.param(f"x{i}", F64) for i in range(50))
+    squares = [ops.mul(p, p) for p in params]
+    total: Value = squares[0]
+    for square in squares[1:]:
+        total = ops.add(total, square)
+    fn = Function("f", params, (total,))
+    assert passes.peak_live(fn) >= 50
+    assert passes.peak_live(passes.schedule(fn)) <= 3
+
+
+def test_as_dtype_rounds_constants_and_parameters() -> None:
+    fn = passes.as_dtype(build(lambda x, y: ops.mul(0.1, x)), f32)
+    assert {str(v.type) for v in fn.live()} == {"f32"}
