@@ -245,7 +245,10 @@ def _number(text: str) -> float:
 
 
 def _console(stderr: bool = False, file: Any = None) -> Console:
-    return Console(stderr=stderr, file=file, highlight=False, soft_wrap=True)
+    console = Console(stderr=stderr, file=file, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 200  # a file has no edge at which digits would have to be cut off
+    return console
 
 
 def _print(renderable: Any, file: Path | None) -> None:
@@ -316,9 +319,9 @@ def _short(text: str, width: int = 2000) -> str:
 
 def _values(whole: sd.Function, kernel: sd.Kernel, point: dict[str, float]) -> Table:
     where = ", ".join(f"{name}={value:g}" for name, value in point.items())
-    table = Table("", f"at {where}", box=None, padding=(0, 2))
+    table = Table("", "", title=f"\nat {where}", title_justify="left", box=None, show_header=False)
     for name, value in _named(whole, kernel(**point)).items():
-        table.add_row(Text(name, "green"), repr(value))
+        table.add_row(Text(f"  {name}", "green"), repr(value))
     return table
 
 
@@ -352,7 +355,7 @@ def _report_table(report: sd.Report) -> Table:
     where = ", ".join(f"{name}={value:g}" for name, value in report.at.items())
     table = Table(title=f"derivatives at {where}", title_justify="left")
     for heading in ("", "symdiff", "differences", "50 digits", "error", ""):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for row in report.rows:
         table.add_row(
             f"d {row.output} / d {row.parameter}",

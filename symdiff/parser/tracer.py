@@ -102,12 +102,16 @@ def _dtype(operands: Sequence[Any]) -> DType:
 # Places in the user's program.
 
 
+# Code that the user did not write, and whose lines would tell them nothing.
+_LIBRARIES: Final = {"symdiff", "numpy", "scipy", "sympy"}
+
+
 def _user_frame() -> FrameType | None:
-    """The innermost frame that is neither ours nor NumPy's or SciPy's."""
+    """The innermost frame that is in none of the libraries."""
     frame = inspect.currentframe()
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] not in ("symdiff", "numpy", "scipy"):
+        if module.partition(".")[0] not in _LIBRARIES:
             return frame
         frame = frame.f_back
     return None

@@ -83,7 +83,10 @@ class Kernel:
     @property
     def code_size(self) -> int:
         """Bytes of machine code of what a call runs."""
-        wrapper = "call" if isinstance(self, _fast_type()) else "batch"
+        if self._program.target != engine.HOST:
+            wrapper = "c"
+        else:
+            wrapper = "batch" if isinstance(self, PlainKernel) else "call"
         return self._code.image(wrapper).code_size
 
     @property
@@ -146,4 +149,6 @@ def load(program: Program) -> Kernel:
         native.attach(kernel, code.entry(), dispatcher)
     elif program.target == engine.HOST:
         code.batch()
+    else:
+        code.image("c")
     return kernel

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 import numpy as np
 import pytest
-import sympy
 
 from symdiff.errors import ParseError, UnsupportedError
 from symdiff.ir import BOOL, F32, F64, Type, f64, interpret, print_function, verify
 from symdiff.parser.sympy import is_sympy, parse_sympy
 
-S: Any = sympy  # SymPy is untyped
+approx = cast("Any", pytest.approx)  # pyright: ignore[reportUnknownMemberType]
+S: Any = import_module("sympy")
 x, y, z, i, j = S.symbols("x y z i j")
 
 
@@ -61,7 +62,7 @@ def test_values_agree_with_sympy(expr: Any) -> None:
     point = {"x": 0.734375, "y": 1.359375}
     symbols = {S.Symbol(name): S.Rational(value) for name, value in point.items()}
     expected = float(S.N(expr.doit().subs(symbols), 30))
-    assert at(expr, **point) == pytest.approx(expected, rel=1e-13)
+    assert at(expr, **point) == approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +108,8 @@ def test_nothing_is_computed_that_need_not_be(expr: Any, operations: str) -> Non
         (S.Float("1.00000000000000011102230246251565404236316680908203125", 60), 1.0),
         (S.Float("1e-320", 40), 1e-320),
         (S.Float("1e400", 20), math.inf),
-        (S.Float("-1e1000000000"), -math.inf),
-        (S.Float("1e-1000000000"), 0.0),
+        (S.Float("-1e100000"), -math.inf),
+        (S.Float("1e-100000"), 0.0),
         (S.pi, math.pi),
         (S.E, math.e),
         (S.GoldenRatio, 1.618033988749895),
@@ -284,7 +285,6 @@ def test_long_sums_and_products() -> None:
         (x, True), (S.pi, True), (x > 1, True), ([x, 1], True), ((x, x), True),
         (S.Matrix([x]), True), (S.Lambda((x,), x), True), (f(x), True), (gamma(x), True),
         ("x", False), (1.0, False), ([1, 2], False), ([], False), ([x, "x"], False), (abs, False),
-        (lambda t: t, False),  # pyright: ignore[reportUnknownLambdaType]
     ],
     ids=str,
 )  # fmt: skip
