@@ -31,7 +31,7 @@ def duration(seconds: float) -> str:
 
 
 def machine() -> str:
-    """What was measured on: the number of cores, the architecture, Python's version and the date."""
+    """What was measured on: cores, architecture, Python's version, and the date."""
     cores = os.cpu_count() or 1
     today = datetime.now(UTC).date()
     return f"{cores}-core {platform.machine()}, Python {platform.python_version()}, {today}"

@@ -43,6 +43,6 @@ __version__ = "0.1.0"
 __all__ = [
     "ArgumentError", "CompileError", "Cost", "DifferentiationError", "Function", "IRError",
     "Kernel", "ParseError", "Report", "ShapeError", "SymdiffError", "TraceError",
-    "UnsupportedError", "__version__", "check", "compile", "function", "grad", "hessian", "hvp", "jacobian", "jvp",
-    "value_and_grad", "value_and_jacobian", "vjp", "where",
+    "UnsupportedError", "__version__", "check", "compile", "function", "grad", "hessian", "hvp",
+    "jacobian", "jvp", "value_and_grad", "value_and_jacobian", "vjp", "where",
 ]  # fmt: skip

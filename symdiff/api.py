@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from symdiff import autodiff, codegen, ir, parser, passes, runtime
 from symdiff.errors import ArgumentError, UnsupportedError
@@ -48,7 +48,7 @@ class Function:
     """A formula as symdiff sees it: parameters, outputs, and the operations between them.
 
     Made by `symdiff.function` and by the transformations. Printing it shows its IR. Calling it
-    compiles it at the first call.
+    compiles it at the first call. `stages` has the seconds that each stage took so far.
 
         >>> import symdiff as sd
         >>> f = sd.function("x*sin(y)")
@@ -59,11 +59,14 @@ class Function:
     """
 
     def __init__(
-        self, fn: ir.Function, primal: Function | None = None, stages: dict[str, float] | None = None
+        self,
+        fn: ir.Function,
+        primal: Function | None = None,
+        stages: dict[str, float] | None = None,
     ) -> None:
         self._fn = fn
         self._primal = primal
-        self._stages = stages or {}
+        self.stages = stages or {}
         self._lock = threading.Lock()
         self._kernel: Kernel | None = None
         self._optimized: ir.Function | None = None
@@ -105,16 +108,16 @@ class Function:
     def kernel(self) -> Kernel:
         """The compiled function, made when it is first asked for."""
         with self._lock:
-            if self._kernel is None:
-                self._kernel = compile(self)
-            return self._kernel
+            made = self._kernel or compile(self)
+            self._kernel = made
+            return made
 
     def optimized(self) -> ir.Function:
         """The IR after the passes of `symdiff.passes.PIPELINE`."""
         if self._optimized is None:
             start = time.perf_counter()
             self._optimized = passes.run(passes.PIPELINE, self._fn)
-            self._stages["passes"] = time.perf_counter() - start
+            self.stages["passes"] = time.perf_counter() - start
         return self._optimized
 
     def formula(self) -> str:
@@ -144,10 +147,10 @@ class Function:
     def cost(self) -> Cost:
         """The operations that value, and value and gradient, take.
 
-            >>> import symdiff as sd
-            >>> cost = sd.function("sin(x*y)").cost()
-            >>> cost.value.total, cost.value_and_grad.total
-            (2, 4)
+        >>> import symdiff as sd
+        >>> cost = sd.function("sin(x*y)").cost()
+        >>> cost.value.total, cost.value_and_grad.total
+        (2, 4)
         """
         primal = self._primal or self
         value = primal.optimized()
@@ -249,7 +252,7 @@ def _positions(fn: ir.Function, wrt: Wrt | None) -> tuple[list[int], bool]:
             raise ArgumentError(f"{fn.name} has no parameter to differentiate with respect to")
         return chosen, len(names) == 1
     single = isinstance(wrt, (str, int))
-    chosen = [_position(fn, w) for w in ([wrt] if single else cast("Sequence[str | int]", wrt))]
+    chosen = [_position(fn, w) for w in ([wrt] if isinstance(wrt, (str, int)) else wrt)]
     if len(set(chosen)) != len(chosen) or not chosen:
         raise ArgumentError(f"wrt={wrt!r}: name each parameter once")
     return chosen, single or len(names) == 1
@@ -265,7 +268,7 @@ def _position(fn: ir.Function, which: str | int) -> int:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def _collector_paused() -> Generator[None, None, None]:
     """No cyclic garbage collection inside: graphs are large, alive, and slow to walk again."""
     enabled = gc.isenabled()
     gc.disable()
@@ -290,7 +293,7 @@ def _transformation(
     start = time.perf_counter()
     with _collector_paused():
         fn = passes.simplify(transform(primal.ir, positions, bare))
-    stages = dict(primal._stages)  # pyright: ignore[reportPrivateUsage]
+    stages = dict(primal.stages)
     stages["autodiff"] = stages.get("autodiff", 0.0) + time.perf_counter() - start
     return Function(fn, primal=primal, stages=stages)
 
@@ -318,9 +321,9 @@ def value_and_grad(
 ) -> Any:
     """The value and the gradient, as `(value, gradient)`; see `grad`.
 
-        >>> import symdiff as sd
-        >>> sd.value_and_grad("(x + y) * max(y, z)")(1.0, 2.0, 0.0)
-        (6.0, Gradient(x=2.0, y=5.0, z=0.0))
+    >>> import symdiff as sd
+    >>> sd.value_and_grad("(x + y) * max(y, z)")(1.0, 2.0, 0.0)
+    (6.0, Gradient(x=2.0, y=5.0, z=0.0))
     """
     return _transformation(partial(autodiff.gradient, with_value=True), source, args, wrt)
 
@@ -378,9 +381,9 @@ def hessian(
 def jvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:
     """Value and Jacobian-vector product: the function's parameters, then a tangent for each.
 
-        >>> import symdiff as sd
-        >>> sd.jvp("x*y")(3.0, 5.0, 1.0, 0.0)
-        (15.0, 5.0)
+    >>> import symdiff as sd
+    >>> sd.jvp("x*y")(3.0, 5.0, 1.0, 0.0)
+    (15.0, 5.0)
     """
     return _transformation(lambda fn, wrt, bare: autodiff.jvp(fn, wrt), source, args, wrt)
 
@@ -388,9 +391,9 @@ def jvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | No
 def vjp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:
     """Value and vector-Jacobian product: the parameters, then a cotangent for each output.
 
-        >>> import symdiff as sd
-        >>> sd.vjp("x*y")(3.0, 5.0, 2.0)
-        (15.0, Gradient(x=10.0, y=6.0))
+    >>> import symdiff as sd
+    >>> sd.vjp("x*y")(3.0, 5.0, 2.0)
+    (15.0, Gradient(x=10.0, y=6.0))
     """
     return _transformation(autodiff.vjp, source, args, wrt)
 
@@ -398,9 +401,9 @@ def vjp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | No
 def hvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:
     """Hessian-vector product, without the Hessian: the parameters, then a vector.
 
-        >>> import symdiff as sd
-        >>> sd.hvp("x**2*y")(3.0, 5.0, 1.0, 0.0)
-        HessianProduct(x=10.0, y=6.0)
+    >>> import symdiff as sd
+    >>> sd.hvp("x**2*y")(3.0, 5.0, 1.0, 0.0)
+    HessianProduct(x=10.0, y=6.0)
     """
     return _transformation(autodiff.hvp, source, args, wrt)
 
@@ -465,7 +468,7 @@ def _prepared(whole: Function, options: dict[str, Any]) -> ir.Function:
 
 def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Program:
     """What the runtime needs to make a kernel of `fn`, the optimised form of `whole`."""
-    stages = dict(whole._stages)  # pyright: ignore[reportPrivateUsage]
+    stages = dict(whole.stages)
     start = time.perf_counter()
     lowered = passes.run(passes.LOWERING, fn)
     contracted = passes.contract(lowered)

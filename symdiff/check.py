@@ -99,7 +99,8 @@ def check(
             index = k * len(fn.parameters) + i
             gradient = float(gradients[index])
             difference = _difference(_restricted(fn, point, i, k), point[i])
-            rows.append(_row(output, parameter, gradient, difference, exact and exact[index]))
+            reference = None if exact is None else exact[index]
+            rows.append(_row(output, parameter, gradient, difference, reference))
     return Report(dict(zip(fn.parameters, point, strict=True)), tuple(rows))
 
 

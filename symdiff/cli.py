@@ -20,14 +20,19 @@ from rich.text import Text
 import symdiff as sd
 from symdiff import ir
 
+
+def _unchanged(source: sd.Function, **_: Any) -> sd.Function:
+    return source
+
+
 SHOWN: Final = 40  # assignments in a summary; --emit shows everything
-OUTPUTS: Final[dict[str, Callable[..., Any]]] = {
-    "value": lambda source, wrt: source,
-    "grad": lambda source, wrt: sd.grad(source, wrt=wrt),
-    "value_and_grad": lambda source, wrt: sd.value_and_grad(source, wrt=wrt),
-    "jacobian": lambda source, wrt: sd.jacobian(source, wrt=wrt),
-    "value_and_jacobian": lambda source, wrt: sd.value_and_jacobian(source, wrt=wrt),
-    "hessian": lambda source, wrt: sd.hessian(source, wrt=wrt),
+OUTPUTS: Final[dict[str, Callable[..., sd.Function]]] = {
+    "value": _unchanged,
+    "grad": sd.grad,
+    "value_and_grad": sd.value_and_grad,
+    "jacobian": sd.jacobian,
+    "value_and_jacobian": sd.value_and_jacobian,
+    "hessian": sd.hessian,
 }
 EMITTERS: Final[dict[str, Callable[[sd.Function, sd.Kernel], str | bytes]]] = {
     "ir": lambda fn, kernel: kernel.ir,
@@ -139,7 +144,7 @@ def compile_command(
     output = output or ("value_and_grad" if len(formula.outputs) == 1 else "value_and_jacobian")
     names = [name.strip() for name in wrt.split(",")] if wrt else None
     chosen = names[0] if names and len(names) == 1 else names
-    whole: sd.Function = OUTPUTS[output](formula, chosen)
+    whole = OUTPUTS[output](formula, wrt=chosen)
     kernel: sd.Kernel = sd.compile(whole, dtype=dtype, fastmath=fastmath, target=target)
     report = sd.check(formula, point or None) if verify else None
     if emit != "summary":
@@ -274,7 +279,9 @@ def _write(content: str | bytes, file: Path | None) -> None:
         file.write_text(content if content.endswith("\n") else content + "\n", encoding="utf-8")
 
 
-def _summary(formula: sd.Function, whole: sd.Function, kernel: sd.Kernel, file: Path | None) -> None:
+def _summary(
+    formula: sd.Function, whole: sd.Function, kernel: sd.Kernel, file: Path | None
+) -> None:
     if file is not None:
         file.write_text("", encoding="utf-8")
     cost = kernel.cost()

@@ -1,14 +1,14 @@
 """Every exception that symdiff raises on purpose.
 
-    SymdiffError
-    ├── ParseError            text that is not a formula: place, caret and hint
-    ├── UnsupportedError      understood, but not something symdiff can do (names it)
-    ├── TraceError            a Python function did what a traced value cannot do
-    ├── ArgumentError         a call with wrong, missing or unknown arguments (a TypeError)
-    ├── ShapeError            shapes or dtypes that do not fit an operation (a ValueError)
-    ├── DifferentiationError  no derivative exists for what was asked
-    ├── IRError               malformed IR, found by the reader or the verifier
-    └── CompileError          code generation or loading failed
+SymdiffError
+├── ParseError            text that is not a formula: place, caret and hint
+├── UnsupportedError      understood, but not something symdiff can do (names it)
+├── TraceError            a Python function did what a traced value cannot do
+├── ArgumentError         a call with wrong, missing or unknown arguments (a TypeError)
+├── ShapeError            shapes or dtypes that do not fit an operation (a ValueError)
+├── DifferentiationError  no derivative exists for what was asked
+├── IRError               malformed IR, found by the reader or the verifier
+└── CompileError          code generation or loading failed
 """
 
 from __future__ import annotations

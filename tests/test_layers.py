@@ -37,7 +37,8 @@ def imported_rooms(path: Path) -> set[str]:
                 names = [f"symdiff.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        found |= {(n.split(".") + ["__init__"])[1] for n in names if n.split(".")[0] == "symdiff"}
+        parts = [name.split(".") for name in names]
+        found |= {[*p, "__init__"][1] for p in parts if p[0] == "symdiff"}
     return found
 
 

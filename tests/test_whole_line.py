@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
-import sympy
 from formulas import Equation, physics
 
 import symdiff as sd
 from symdiff import ir
 
+sympy: Any = import_module("sympy")
 every_equation = pytest.mark.parametrize("equation", physics(), ids=lambda e: e.name)
 POINTS = 20
 
@@ -24,7 +25,7 @@ def from_text(equation: Equation) -> sd.Function:
 
 def from_sympy(equation: Equation) -> sd.Function:
     symbols = {name: sympy.Symbol(name) for name in equation.ranges}
-    return sd.function(sympy.sympify(equation.formula, locals=symbols), list(equation.ranges))
+    return sd.function(sympy.sympify(equation.formula, symbols), list(equation.ranges))
 
 
 def from_python(equation: Equation) -> sd.Function:

@@ -91,7 +91,7 @@ def _selected(bar: Masked) -> Value:
 
 
 def _dependents(graph: Graph, roots: Sequence[Value]) -> set[Value]:
-    """The floating-point values of `graph` through which a derivative with respect to `roots` runs."""
+    """The values of `graph` through which a derivative with respect to `roots` runs."""
     found = set(roots)
     for value in graph.values[min((v.index for v in roots), default=0) :]:
         if any(a in found for a in value.args) and _carries_derivative(value):

@@ -166,7 +166,7 @@ def _renamed(tree: Tree, prefix: str) -> Tree:
 
 
 def _graft(tree: Tree, subtrees: list[Tree]) -> Tree:
-    """`tree` with its leaves replaced by `subtrees`, from left to right (which empties the list)."""
+    """`tree` with its leaves replaced, left to right, by `subtrees` (which is emptied)."""
     if isinstance(tree, Leaf):
         return subtrees.pop(0)
     return Branch(tuple(_graft(c, subtrees) for c in tree.children), tree.fields, tree.label)

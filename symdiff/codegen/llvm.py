@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
 
 from symdiff.errors import UnsupportedError
-from symdiff.ir import CONST, ITEM, PARAM, DType, Function, Type, Value, boolean, f32, f64
+from symdiff.ir import CONST, ITEM, PARAM, DType, Function, Value, boolean, f32, f64
 
 TYPES: Final = {"f64": "double", "f32": "float", "i64": "i64", "i32": "i32", "bool": "i1"}
 MEMORY_TYPES: Final = {**TYPES, "bool": "i8"}
@@ -63,9 +63,7 @@ class LLVMEmitter:
         suffix = "f32" if self.dtype is f32 else "f64"
         return self.call(f"llvm.{name}.{suffix}", operands, self.type, attributes="")
 
-    def call(
-        self, name: str, operands: Iterable[str], result: str, attributes: str = " #0"
-    ) -> str:
+    def call(self, name: str, operands: Iterable[str], result: str, attributes: str = " #0") -> str:
         """The result of calling `name` on operands of the current dtype."""
         operands = list(operands)
         types = ", ".join([self.type] * len(operands))
@@ -249,7 +247,7 @@ def emit_values(emitter: LLVMEmitter, values: Iterable[Value], handles: dict[Val
             operands = [handles[a] for a in value.args]
             result = op.emit(emitter, *operands, **dict(value.attrs))
             if isinstance(result, tuple):
-                parts[value] = result  # pyright: ignore[reportUnknownArgumentType]
+                parts[value] = cast("tuple[str, ...]", result)
             else:
                 handles[value] = result
 
@@ -270,7 +268,7 @@ def require_scalars(fn: Function) -> None:
         UnsupportedError: a value has axes; the message names its operation.
     """
     for value in (*fn.params, *fn.live()):
-        if isinstance(value.type, Type) and value.type.shape:
+        if getattr(value.type, "shape", ()):
             raise UnsupportedError(f"{value.op.name} of type {value.type} cannot be compiled yet")
 
 

@@ -273,9 +273,7 @@ class _Module:
         arguments = f"ptr {fallback}, ptr %args, i64 %nargs, ptr %kwnames"
         b.lines.append(f"  ret ptr {b.put(f'call ptr @PyObject_Vectorcall({arguments})')}")
         self.declarations |= dict(_CALL_DECLARATIONS)
-        self._finish(
-            f"ptr @{self.symbol}.call(ptr %self, ptr %args, i64 %nargs, ptr %kwnames)", b
-        )
+        self._finish(f"ptr @{self.symbol}.call(ptr %self, ptr %args, i64 %nargs, ptr %kwnames)", b)
 
     def _call_memory(self, b: LLVMEmitter, words: int) -> str:
         if words <= STACK_WORDS:

@@ -40,8 +40,9 @@ from symdiff.ir.verify import verify
 
 __all__ = [
     "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "Attrs", "Branch", "DType",
-    "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule", "Tree",
-    "TupleType", "Type", "Value", "Visit", "boolean", "build", "copy_into", "dtype_named", "evaluate_exactly", "f32", "f64",
-    "flatten", "i32", "i64", "interpret", "leaves", "live", "parse_type", "print_function",
-    "read_function", "record", "rewrite", "use_counts", "verify",
+    "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule",
+    "Tree", "TupleType", "Type", "Value", "Visit", "boolean", "build", "copy_into",
+    "dtype_named", "evaluate_exactly", "f32", "f64", "flatten", "i32", "i64", "interpret",
+    "leaves", "live", "parse_type", "print_function", "read_function", "record", "rewrite",
+    "use_counts", "verify",
 ]  # fmt: skip

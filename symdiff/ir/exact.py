@@ -17,7 +17,7 @@ def evaluate_exactly(fn: Function, args: Sequence[Any], mp: Any) -> list[Any]:
     Raises:
         UnsupportedError: an operation has no reference in mpmath, or has axes.
     """
-    env: dict[Value, Any] = dict(zip(fn.params, map(mp.mpf, args), strict=True))
+    env: dict[Value, Any] = {p: mp.mpf(a) for p, a in zip(fn.params, args, strict=True)}
     for value in fn.live():
         if value not in env:
             env[value] = _evaluate(value, [env[a] for a in value.args], mp)

@@ -38,7 +38,7 @@ class Literal:
         return Literal(type, np.ascontiguousarray(value, type.dtype.numpy).tobytes())
 
     @property
-    def array(self) -> np.ndarray[Any, np.dtype[Any]]:
+    def array(self) -> Any:
         """The value as a read-only array of the literal's shape."""
         elements = np.frombuffer(self.data, self.type.dtype.numpy)
         if len(elements) == 1:
@@ -72,7 +72,7 @@ class Value:
     op: Op
     args: tuple[Value, ...]
     attrs: Attrs
-    type: Type
+    type: Type  # a TupleType for operations with several results, which only `item` may use
     graph: Graph
     index: int
     location: Location | None
@@ -87,7 +87,7 @@ class Value:
     @property
     def literal(self) -> Literal | None:
         """The constant that this value is, or None."""
-        return self.attrs[0][1] if self.op.name == "const" else None
+        return self.attrs[0][1] if self.op is CONST else None
 
     def __repr__(self) -> str:
         operands = ", ".join(f"%{a.index}" for a in self.args)
@@ -214,8 +214,22 @@ def _item_type(types: tuple[Any, ...], index: int) -> Type:
     return whole.elements[index]
 
 
-CONST: Final = Op(
-    "const", arity=0, type=lambda types, value: value.type, value=lambda value: value.array
-)
-PARAM: Final = Op("param", arity=0, type=lambda types, name, type: type, value=_given)
-ITEM: Final = Op("item", type=_item_type, value=lambda whole, index: whole[index])
+def _const_type(types: tuple[Any, ...], value: Literal) -> Type:
+    return value.type
+
+
+def _const_value(value: Literal) -> Any:
+    return value.array
+
+
+def _param_type(types: tuple[Any, ...], name: str, type: Type) -> Type:
+    return type
+
+
+def _item_value(whole: tuple[Any, ...], index: int) -> Any:
+    return whole[index]
+
+
+CONST: Final = Op("const", arity=0, type=_const_type, value=_const_value)
+PARAM: Final = Op("param", arity=0, type=_param_type, value=_given)
+ITEM: Final = Op("item", type=_item_type, value=_item_value)

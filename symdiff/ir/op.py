@@ -10,7 +10,6 @@ from symdiff.errors import ShapeError
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Value
-    from symdiff.ir.types import TupleType, Type
 
 Attrs = tuple[tuple[str, Any], ...]
 
@@ -75,8 +74,8 @@ class Op:
     aliases: tuple[str, ...] = ()
     note: str = ""
 
-    def type_of(self, args: tuple[Value, ...], attrs: Attrs) -> Type | TupleType:
-        """The type of this operation on these operands.
+    def type_of(self, args: tuple[Value, ...], attrs: Attrs) -> Any:
+        """The Type (or TupleType) of this operation on these operands.
 
         Raises:
             ShapeError: the operands do not fit.
@@ -88,7 +87,7 @@ class Op:
         return self.type(types, **dict(attrs)) if attrs else self.type(types)
 
     def __call__(self, *operands: Value | float, **attrs: Any) -> Value:
-        """This operation on `operands`, in the graph of the values among them.
+        """The result of this operation on `operands`, in the graph of the values among them.
 
         A Python number stands for a constant of the last value's type.
         """

@@ -1,10 +1,10 @@
 """Functions as text: the printer and the reader, which are each other's inverse.
 
-    func @f(%x: f64, %y: f64) {
-      %0: f64 = sin %y
-      %1: f64 = mul %x, %0
-      return %1
-    }
+func @f(%x: f64, %y: f64) {
+  %0: f64 = sin %y
+  %1: f64 = mul %x, %0
+  return %1
+}
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from symdiff.errors import IRError, ShapeError
 from symdiff.ir.graph import CONST, ITEM, PARAM, Function, Graph, Literal, Value
@@ -33,7 +33,11 @@ def print_function(fn: Function) -> str:
         names[value] = name = f"%{len(names) - len(fn.params)}"
         operands = ", ".join([names[a] for a in value.args])
         attrs = ", ".join(f"{k}={_print_attr(v)}" for k, v in value.attrs)
-        parts = [f"  {name}: {value.type} = {value.op.name}", operands, f"{{{attrs}}}" * bool(attrs)]
+        parts = [
+            f"  {name}: {value.type} = {value.op.name}",
+            operands,
+            f"{{{attrs}}}" * bool(attrs),
+        ]
         lines.append(" ".join(filter(None, parts)))
     params = ", ".join(f"{names[p]}: {p.type}" for p in fn.params)
     result = "" if fn.result == _DEFAULT else f" -> {_print_tree(fn.result)}"
@@ -126,7 +130,8 @@ def _read_attrs(text: str) -> Iterator[tuple[str, Any]]:
         if match is None:
             raise ValueError(f"cannot read the attributes {text!r}")
         value, position = decoder.raw_decode(text, match.end())
-        yield match[1], tuple(value) if isinstance(value, list) and match[1] != "value" else value
+        items = cast("list[Any]", value) if isinstance(value, list) else None
+        yield match[1], value if items is None or match[1] == "value" else tuple(items)
 
 
 _TREE_TOKEN = re.compile(r"\s*(?:([(){},:])|([^(){},:\s]+))")
@@ -149,7 +154,9 @@ def _read_subtree(tokens: list[str], at: int) -> tuple[Tree, int]:
                 children.append(child)
             return Branch(tuple(children)), at + 1
         if tokens[at + 1 : at + 2] == ["{"]:
-            label, fields, children = tokens[at], [], []
+            label = tokens[at]
+            fields: list[str] = []
+            children = []
             at += 1
             while tokens[at] != "}":
                 fields.append(tokens[at + 1])
@@ -159,5 +166,3 @@ def _read_subtree(tokens: list[str], at: int) -> tuple[Tree, int]:
         return Leaf(tokens[at]), at + 1
     except IndexError:
         raise IRError("the result structure ends too early") from None
-
-

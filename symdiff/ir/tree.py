@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,10 @@ def flatten(tree: Tree, result: Any) -> list[Any]:
     """
     if isinstance(tree, Leaf):
         return [result]
-    if not isinstance(result, (tuple, list)) or len(result) != len(tree.children):
+    parts = list(cast("Sequence[Any]", result)) if isinstance(result, (tuple, list)) else []
+    if len(parts) != len(tree.children):
         raise ValueError(f"expected a tuple of {len(tree.children)}")
-    pairs = zip(tree.children, result, strict=True)
+    pairs = zip(tree.children, parts, strict=True)
     return [leaf for child, part in pairs for leaf in flatten(child, part)]
 
 
@@ -68,7 +69,11 @@ class Record(tuple[Any, ...]):
     _fields: tuple[str, ...] = ()
 
     def __getitem__(self, key: Any) -> Any:
-        return tuple.__getitem__(self, self._fields.index(key) if isinstance(key, str) else key)
+        where = self._fields.index(key) if isinstance(key, str) else key
+        return cast("Any", tuple).__getitem__(self, where)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}")
 
     def _asdict(self) -> dict[str, Any]:
         """The fields and their values as a dict."""

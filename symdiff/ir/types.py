@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from symdiff.errors import ShapeError
 
 @dataclass(frozen=True, eq=False, slots=True)
 class DType:
-    """An element type, one object each. `kind` is "f" (floating), "i" (signed integer) or "b" (Boolean)."""
+    """An element type, one object each.
+
+    `kind` is "f" (floating), "i" (signed integer) or "b" (Boolean).
+    """
 
     name: str
     kind: str
@@ -54,7 +57,7 @@ def dtype_named(name: object) -> DType:
     if isinstance(name, str) and name in DTYPES:
         return DTYPES[name]
     try:
-        return _ALIASES[np.dtype(name).name]  # type: ignore[call-overload]
+        return _ALIASES[np.dtype(cast("Any", name)).name]
     except (TypeError, KeyError):
         known = ", ".join(DTYPES)
         raise ShapeError(f"unknown dtype {name!r}; symdiff has {known}") from None

@@ -18,10 +18,10 @@ from symdiff.ops.define import (
     comparison_type,
     elementwise,
     infix,
+    like,
     logical_type,
     operand_error,
     uniform,
-    like,
 )
 
 

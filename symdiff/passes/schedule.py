@@ -26,7 +26,8 @@ def schedule(fn: Function) -> Function:
             waiting = [a for a in value.args if a not in known]
             if waiting:
                 # The last one pushed is evaluated first; ties keep the order of the operands.
-                stack.extend(sorted(reversed(waiting), key=lambda a: need[a]))
+                waiting.reverse()
+                stack.extend(sorted(waiting, key=lambda a: need[a]))
                 continue
             stack.pop()
             graph.location = value.location

@@ -78,7 +78,8 @@ def _fold(op: Op, args: Args, attrs: Attrs) -> Value | None:
 
 def number(value: Value) -> float | None:
     """The Python number that every element of `value` is, or None if it is no such constant."""
-    return value.literal.scalar if value.op is CONST else None  # type: ignore[union-attr]
+    literal = value.literal
+    return None if literal is None else literal.scalar
 
 
 def _neg(x: Value) -> Value | None:
@@ -106,7 +107,7 @@ def _sub(x: Value, y: Value) -> Value | None:
 
 def _is_negative_zero(x: Value) -> bool:
     c = number(x)
-    return c == 0.0 and math.copysign(1.0, c) < 0
+    return c is not None and c == 0.0 and math.copysign(1.0, c) < 0
 
 
 def _mul(x: Value, y: Value) -> Value | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -81,7 +81,9 @@ class Dispatcher:
         try:
             wanted = flatten(self._program.result, out)
         except ValueError as error:
-            raise ArgumentError(f"out= does not have the structure of the result: {error}") from None
+            raise ArgumentError(
+                f"out= does not have the structure of the result: {error}"
+            ) from None
         for operand, array in zip(self._program.outputs, wanted, strict=True):
             _check_out(operand, array, shape)
         for i, first in enumerate(wanted):
@@ -139,7 +141,9 @@ def _as_array(param: Operand, argument: Any) -> Array:
 
 def _check_out(operand: Operand, array: Any, shape: tuple[int, ...]) -> None:
     if not isinstance(array, np.ndarray):
-        raise ArgumentError(f"out=: {operand.name} must be an array, got {type(array).__name__}")
+        kind = type(array).__name__
+        raise ArgumentError(f"out=: {operand.name} must be an array, got {kind}")
+    array = cast("Array", array)
     if array.shape != shape or array.dtype != operand.dtype:
         raise ArgumentError(
             f"out=: {operand.name} is {array.dtype}{list(array.shape)}, "

@@ -51,4 +51,4 @@ class Program:
     texts: Mapping[str, Callable[[], Any]]
     recipe: tuple[Callable[..., Any], tuple[Any, ...]]
     target: str = "host"
-    stages: dict[str, float] = field(default_factory=lambda: {})
+    stages: dict[str, float] = field(default_factory=dict[str, float])

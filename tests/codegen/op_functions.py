@@ -37,5 +37,3 @@ def of_op(op: Op) -> Function:
 def lowered(fn: Function, dtype: DType | None = None) -> Function:
     """`fn` as back ends get it."""
     return run((*PIPELINE, *LOWERING), fn if dtype is None else as_dtype(fn, dtype), check=True)
-
-

@@ -108,7 +108,12 @@ def test_verifier() -> None:
 
 @pytest.mark.parametrize(
     ("text", "type"),
-    [("f64", F64), ("float32", Type(f32)), ("f64[3,4]", Type(f64, (3, 4))), ("f64[0]", Type(f64, (0,)))],
+    [
+        ("f64", F64),
+        ("float32", Type(f32)),
+        ("f64[3,4]", Type(f64, (3, 4))),
+        ("f64[0]", Type(f64, (0,))),
+    ],
 )
 def test_types(text: str, type: Type) -> None:
     assert parse_type(text) == type

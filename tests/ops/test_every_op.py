@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def _difference(fn: Function, at: list[Any], dx: dict[int, Any], h: float = 1e-3
         return (shifted(step) - shifted(-step)) / (2 * step)
 
     steps = [central(h / 2**k) for k in range(3)]
-    first = [(4 * b - a) / 3 for a, b in zip(steps, steps[1:], strict=False)]
+    first = [(4 * b - a) / 3 for a, b in pairwise(steps)]
     return (16 * first[1] - first[0]) / 15
 
 

@@ -1,0 +1,34 @@
+# `make demo` and `make test` work from a fresh clone with nothing but Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test slow check bench clean
+
+demo: $(VENV)/installed
+	$(BIN)/symdiff compile "(x + y) * max(y, z)" --at x=1,y=2,z=0
+
+test: $(VENV)/tested
+	$(BIN)/python -m pytest -q -n auto -m "not slow" tests symdiff --doctest-modules
+
+slow: $(VENV)/tested
+	$(BIN)/python -m pytest -q -m slow tests
+
+check: $(VENV)/tested
+	scripts/check
+
+bench: $(VENV)/installed
+	$(BIN)/python bench/stages.py
+	$(BIN)/python bench/calls.py
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
