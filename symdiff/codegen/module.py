@@ -28,7 +28,7 @@ from symdiff.codegen.llvm import (
     require_scalars,
 )
 from symdiff.errors import UnsupportedError
-from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64
+from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
 
 WRAPPERS: Final = ("c", "batch", "call")
 RELEASE_GIL_ABOVE: Final = 5000  # values: some microseconds of work
@@ -174,8 +174,8 @@ class _Module:
 
     def _c(self) -> None:
         b = LLVMEmitter(self.flags)
-        params = [f"%in{i}" for i in range(len(self.fn.params))]
-        results = [f"%out{i}" for i in range(len(self.fn.outputs))]
+        params = [_register("in", name) for name in self.fn.param_names]
+        results = [_register("out", leaf.name) for leaf in leaves(self.fn.result)]
         words = ""
         if self.plan is not None:
             size = 8 * layout(self.fn).workspace
@@ -342,6 +342,13 @@ _CALL_DECLARATIONS: Final = {
     "pack_numbers": "declare ptr @symdiff_pack_numbers(ptr, ptr, i64)",
     "pack_objects": "declare ptr @symdiff_pack_objects(ptr, ptr, i64)",
 }
+
+
+def _register(prefix: str, name: str) -> str:
+    """A register named after a parameter or an output; quoted where LLVM's syntax asks for it."""
+    if re.fullmatch(r"\w+", name, re.ASCII):
+        return f"%{prefix}.{name}"
+    return '%"' + prefix + "." + "".join(f"\\{byte:02X}" for byte in name.encode()) + '"'
 
 
 def named_tuples(tree: Tree) -> list[Branch]:
