@@ -280,7 +280,7 @@ def _collector_paused() -> Generator[None, None, None]:
 
 
 def _transformation(
-    transform: Callable[[ir.Function, list[int], bool], ir.Function],
+    transform: Callable[..., ir.Function],
     source: Source | None,
     args: Args | None,
     wrt: Wrt | None,
@@ -292,7 +292,7 @@ def _transformation(
     positions, bare = _positions(primal.ir, wrt)
     start = time.perf_counter()
     with _collector_paused():
-        fn = passes.simplify(transform(primal.ir, positions, bare))
+        fn = transform(primal.ir, positions, bare, rule=passes.simplification)
     stages = dict(primal.stages)
     stages["autodiff"] = stages.get("autodiff", 0.0) + time.perf_counter() - start
     return Function(fn, primal=primal, stages=stages)
@@ -385,7 +385,11 @@ def jvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | No
     >>> sd.jvp("x*y")(3.0, 5.0, 1.0, 0.0)
     (15.0, 5.0)
     """
-    return _transformation(lambda fn, wrt, bare: autodiff.jvp(fn, wrt), source, args, wrt)
+    return _transformation(_jvp, source, args, wrt)
+
+
+def _jvp(fn: ir.Function, wrt: list[int], bare: bool, rule: ir.Rule) -> ir.Function:
+    return autodiff.jvp(fn, wrt, rule)
 
 
 def vjp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:

@@ -1,7 +1,9 @@
 """Functions to functions: gradients, Jacobians, Hessians and the two products.
 
 Every transformation copies its argument into a graph of its own and adds the derivatives there,
-so that interning shares what value and derivative have in common.
+so that interning shares what value and derivative have in common. `rule` simplifies derivatives
+while they are built (see `ir.Graph`); the function itself is copied as it is, since powers and the
+like are to be differentiated before they are taken apart.
 """
 
 from __future__ import annotations
@@ -11,11 +13,17 @@ from collections.abc import Sequence
 from symdiff.autodiff.forward import push_forward
 from symdiff.autodiff.reverse import backpropagate
 from symdiff.errors import DifferentiationError
-from symdiff.ir import Branch, Function, Graph, Leaf, Tree, Value, copy_into, leaves
+from symdiff.ir import Branch, Function, Graph, Leaf, Rule, Tree, Value, copy_into, leaves
 from symdiff.ops import like
 
 
-def gradient(fn: Function, wrt: Sequence[int], bare: bool, with_value: bool = False) -> Function:
+def gradient(
+    fn: Function,
+    wrt: Sequence[int],
+    bare: bool,
+    with_value: bool = False,
+    rule: Rule | None = None,
+) -> Function:
     """The gradient of a scalar function with respect to the parameters at positions `wrt`.
 
     Raises:
@@ -26,7 +34,7 @@ def gradient(fn: Function, wrt: Sequence[int], bare: bool, with_value: bool = Fa
             f"grad needs one output, {fn.name} has {len(fn.outputs)}; use jacobian"
         )
     _require_real(fn, wrt)
-    graph, params, outputs = _copy(fn)
+    graph, params, outputs = _copy(fn, rule)
     chosen = [params[i] for i in wrt]
     bars = backpropagate(graph, outputs, [like(outputs[0], 1.0)], chosen)
     tree = _per_parameter(fn, wrt, bare, "Gradient", "d")
@@ -36,10 +44,10 @@ def gradient(fn: Function, wrt: Sequence[int], bare: bool, with_value: bool = Fa
     return Function(f"{fn.name}_grad", params, tuple(bars), tree)
 
 
-def vjp(fn: Function, wrt: Sequence[int], bare: bool) -> Function:
+def vjp(fn: Function, wrt: Sequence[int], bare: bool, rule: Rule | None = None) -> Function:
     """Value and vector-Jacobian product; after the parameters come the outputs' cotangents."""
     _require_real(fn, wrt)
-    graph, params, outputs = _copy(fn)
+    graph, params, outputs = _copy(fn, rule)
     names = [f"{leaf.name}_bar" for leaf in leaves(fn.result)]
     seeds = _more_params(graph, params, names, outputs)
     bars = backpropagate(graph, outputs, seeds, [params[i] for i in wrt])
@@ -47,10 +55,10 @@ def vjp(fn: Function, wrt: Sequence[int], bare: bool) -> Function:
     return Function(f"{fn.name}_vjp", (*params, *seeds), (*outputs, *bars), tree)
 
 
-def jvp(fn: Function, wrt: Sequence[int]) -> Function:
+def jvp(fn: Function, wrt: Sequence[int], rule: Rule | None = None) -> Function:
     """Value and Jacobian-vector product; after the parameters come their tangents."""
     _require_real(fn, wrt)
-    graph, params, outputs = _copy(fn)
+    graph, params, outputs = _copy(fn, rule)
     chosen = [params[i] for i in wrt]
     seeds = _more_params(graph, params, [f"d_{p.attr('name')}" for p in chosen], chosen)
     tangents = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
@@ -58,10 +66,10 @@ def jvp(fn: Function, wrt: Sequence[int]) -> Function:
     return Function(f"{fn.name}_jvp", (*params, *seeds), (*outputs, *tangents), tree)
 
 
-def hvp(fn: Function, wrt: Sequence[int], bare: bool) -> Function:
+def hvp(fn: Function, wrt: Sequence[int], bare: bool, rule: Rule | None = None) -> Function:
     """Hessian-vector product, forward over reverse; after the parameters comes the vector."""
-    grad = gradient(fn, wrt, bare)
-    graph, params, outputs = _copy(grad)
+    grad = gradient(fn, wrt, bare, rule=rule)
+    graph, params, outputs = _copy(grad, rule)
     chosen = [params[i] for i in wrt]
     seeds = _more_params(graph, params, [f"v_{p.attr('name')}" for p in chosen], chosen)
     products = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
@@ -70,14 +78,19 @@ def hvp(fn: Function, wrt: Sequence[int], bare: bool) -> Function:
 
 
 def jacobian(
-    fn: Function, wrt: Sequence[int], bare: bool, mode: str, with_value: bool = False
+    fn: Function,
+    wrt: Sequence[int],
+    bare: bool,
+    mode: str,
+    with_value: bool = False,
+    rule: Rule | None = None,
 ) -> Function:
     """The derivative of every output with respect to every chosen parameter.
 
     `mode` is "reverse" (a sweep per output), "forward" (one per parameter) or "auto" (fewer).
     """
     _require_real(fn, wrt)
-    graph, params, outputs = _copy(fn)
+    graph, params, outputs = _copy(fn, rule)
     chosen = [params[i] for i in wrt]
     if mode == "auto":
         mode = "forward" if len(chosen) < len(outputs) else "reverse"
@@ -99,13 +112,15 @@ def jacobian(
     return Function(f"{fn.name}_jacobian", params, entries, tree)
 
 
-def hessian(fn: Function, wrt: Sequence[int], bare: bool, mode: str) -> Function:
+def hessian(
+    fn: Function, wrt: Sequence[int], bare: bool, mode: str, rule: Rule | None = None
+) -> Function:
     """The second derivatives of a scalar function; by default forward over reverse.
 
     Only one triangle is computed; the other one is the same values, so it is exactly symmetric.
     """
-    grad = gradient(fn, wrt, bare)
-    graph, params, rows = _copy(grad)
+    grad = gradient(fn, wrt, bare, rule=rule)
+    graph, params, rows = _copy(grad, rule)
     chosen = [params[i] for i in wrt]
     n = len(chosen)
     entry: dict[tuple[int, int], Value] = {}
@@ -124,11 +139,14 @@ def hessian(fn: Function, wrt: Sequence[int], bare: bool, mode: str) -> Function
     return Function(f"{fn.name}_hessian", params, outputs, tree)
 
 
-def _copy(fn: Function) -> tuple[Graph, tuple[Value, ...], tuple[Value, ...]]:
+def _copy(fn: Function, rule: Rule | None) -> tuple[Graph, tuple[Value, ...], tuple[Value, ...]]:
+    """Graph, parameters and outputs of a copy of `fn`, to which derivatives can be added."""
     graph = Graph()
     known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
     params = tuple(known.values())
-    return graph, params, copy_into(graph, fn.outputs, known)
+    outputs = copy_into(graph, fn.outputs, known)
+    graph.rule = rule
+    return graph, params, outputs
 
 
 def _require_real(fn: Function, wrt: Sequence[int]) -> None:

@@ -108,7 +108,8 @@ class Graph:
         self.values: list[Value] = []
         self.rule = rule
         self.location: Location | None = None
-        self._interned: dict[tuple[Op, tuple[Value, ...], Attrs], Value] = {}
+        # By operation and then by operands: no tuple of all three has to be made and kept.
+        self._interned: dict[tuple[Op, Attrs] | Op, dict[tuple[Value, ...], Value]] = {}
 
     def add(
         self, op: Op, args: tuple[Value, ...] = (), attrs: Attrs = (), type: Any = None
@@ -120,14 +121,17 @@ class Graph:
         Raises:
             ShapeError: the operands do not fit the operation.
         """
-        key = (op, args, attrs)
-        found = self._interned.get(key)
+        key = (op, attrs) if attrs else op
+        table = self._interned.get(key)
+        if table is None:
+            table = self._interned[key] = {}
+        found = table.get(args)
         if found is not None:
             return found
         if self.rule is not None:
             replaced = self.rule(op, args, attrs)
             if replaced is not None:
-                self._interned[key] = replaced
+                table[args] = replaced
                 return replaced
         value = Value()
         value.op = op
@@ -138,7 +142,7 @@ class Graph:
         value.index = len(self.values)
         value.location = self.location
         self.values.append(value)
-        self._interned[key] = value
+        table[args] = value
         return value
 
     def const(self, number: Any, type: Type) -> Value:

@@ -9,13 +9,19 @@ from symdiff.passes.cost import OperationCount, count_operations
 from symdiff.passes.dtype import as_dtype
 from symdiff.passes.expand import expand
 from symdiff.passes.fast_math import fast_math
+from symdiff.passes.powers import reduce_powers
 from symdiff.passes.schedule import peak_live, schedule
-from symdiff.passes.simplify import simplify
+from symdiff.passes.simplify import simplification, simplify
 from symdiff.passes.sincos import pair_sincos
 
 Pass = Callable[[Function], Function]
 
-PIPELINE: Final[tuple[Pass, ...]] = (simplify, pair_sincos, schedule)
+PIPELINE: Final[tuple[Pass, ...]] = (
+    simplify,
+    reduce_powers,
+    pair_sincos,
+    schedule,
+)
 """What every function goes through; its result is the IR that users see."""
 
 LOWERING: Final[tuple[Pass, ...]] = (expand,)
@@ -32,7 +38,7 @@ def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Funct
 
 
 __all__ = [
-    "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract", "count_operations",
-    "expand", "fast_math", "pair_sincos",
-    "peak_live", "run", "schedule", "simplify",
+    "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
+    "count_operations", "expand", "fast_math", "pair_sincos", "peak_live", "reduce_powers",
+    "run", "schedule", "simplification", "simplify",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ out shared: sigmoid(x) and its derivative use one exponential, tanh(x) and its d
 from __future__ import annotations
 
 from symdiff.ir import Function, Value, rewrite
-from symdiff.passes.simplify import simplification
+from symdiff.passes.powers import rule
 
 
 def expand(fn: Function) -> Function:
@@ -23,4 +23,4 @@ def expand(fn: Function) -> Function:
             return None
         return op.expand(*args, **dict(value.attrs))
 
-    return rewrite(fn, simplification, visit)
+    return rewrite(fn, rule, visit)

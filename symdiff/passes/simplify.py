@@ -1,8 +1,6 @@
 """Constant folding and algebra that is exact in IEEE arithmetic, so that it always runs.
 
-"Exact" means: the same bits for every operand, infinities, NaNs and signed zeros included. Two
-rules give the better-rounded of two results instead: whole powers become multiplications and
-half powers square roots, which users expect of `x**2` and `x**0.5`.
+"Exact" means: the same bits for every operand, infinities, NaNs and signed zeros included.
 """
 
 from __future__ import annotations
@@ -25,14 +23,11 @@ from symdiff.ops import (
     not_,
     or_,
     pow,
-    sqrt,
     sub,
     where,
 )
 from symdiff.ops import max as max_
 from symdiff.ops import min as min_
-
-MAX_WHOLE_POWER: Final = 32  # beyond, libm's pow is more accurate than repeated multiplication
 
 Args = tuple[Value, ...]
 
@@ -147,24 +142,9 @@ def _has_exact_reciprocal(c: float) -> bool:
 
 def _pow(x: Value, y: Value) -> Value | None:
     c = number(y)
-    if c is None:
-        return None
     if c == 0.0:
         return like(x, 1.0)
-    if c == 0.5:
-        return sqrt(x)
-    if c < 0 and (c == int(c) if math.isfinite(c) else False):
-        return div(1.0, pow(x, -c)) if -c <= MAX_WHOLE_POWER else None
-    if c in (1.5, 2.5):
-        return mul(pow(x, c - 0.5), sqrt(x))
-    if c in (-0.5, -1.5, -2.5):
-        return div(1.0, pow(x, -c))
-    if c == 1.0:
-        return x
-    if math.isfinite(c) and c == int(c) and 2 <= c <= MAX_WHOLE_POWER:
-        half = pow(x, float(c // 2))
-        return mul(half, half) if c % 2 == 0 else mul(mul(half, half), x)
-    return None
+    return x if c == 1.0 else None
 
 
 def _where(condition: Value, x: Value, y: Value) -> Value | None:

@@ -34,7 +34,9 @@ def body(fn: Function) -> str:
     return "\n".join(line.split(" = ")[-1].strip() for line in lines)
 
 
-@pytest.mark.parametrize("step", [passes.simplify, passes.schedule, passes.pair_sincos])
+@pytest.mark.parametrize(
+    "step", [passes.simplify, passes.reduce_powers, passes.schedule, passes.pair_sincos]
+)
 @given(fn=functions())
 def test_exact_passes_keep_every_bit(step: passes.Pass, fn: Function) -> None:
     result = step(fn)
@@ -85,7 +87,7 @@ def test_gradients_survive_the_passes(fn: Function, data: st.DataObject) -> None
     ],
 )
 def test_simplifications(make: Any, expected: str) -> None:
-    assert body(passes.simplify(build(make))) == expected
+    assert body(passes.reduce_powers(passes.simplify(build(make)))) == expected
 
 
 @pytest.mark.parametrize(
