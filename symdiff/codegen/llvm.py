@@ -272,6 +272,35 @@ def require_scalars(fn: Function) -> None:
             raise UnsupportedError(f"{value.op.name} of type {value.type} cannot be compiled yet")
 
 
+def transfer_loop(name: str, verb: str, dtype: DType) -> str:
+    """A function that gathers element i of n arrays into 8-byte words, or scatters them back."""
+    kind = MEMORY_TYPES[dtype.name]
+    source, target = ("%element", "%word") if verb == "gather" else ("%word", "%element")
+    return f"""\
+define internal void @{name}(ptr %pointers, ptr %steps, i64 %i, ptr %words, i64 %n) {{
+entry:
+  br label %head
+head:
+  %j = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %j, %n
+  br i1 %more, label %body, label %exit
+body:
+  %pointer.at = getelementptr ptr, ptr %pointers, i64 %j
+  %pointer = load ptr, ptr %pointer.at
+  %step.at = getelementptr i64, ptr %steps, i64 %j
+  %step = load i64, ptr %step.at
+  %distance = mul i64 %i, %step
+  %element = getelementptr i8, ptr %pointer, i64 %distance
+  %word = getelementptr i64, ptr %words, i64 %j
+  %value = load {kind}, ptr {source}
+  store {kind} %value, ptr {target}
+  %next = add i64 %j, 1
+  br label %head
+exit:
+  ret void
+}}"""
+
+
 def module_text(functions: Iterable[str], declarations: Mapping[str, str]) -> str:
     """A whole module: functions, then what they declare."""
     return "\n\n".join([*functions, "\n".join(declarations.values()), _ATTRIBUTES]) + "\n"

@@ -17,15 +17,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
-from symdiff.codegen.chunks import SMALL, Plan, plan_chunks
+from symdiff.codegen.chunks import CHUNK, SMALL, Plan, plan_chunks
 from symdiff.codegen.llvm import (
     LLVMEmitter,
     constant,
     emit_values,
     module_text,
     require_scalars,
+    transfer_loop,
 )
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
@@ -58,10 +60,12 @@ def symbol_of(fn: Function) -> str:
 
 def layout(fn: Function) -> Layout:
     """The layout of `fn` (lowered: only operations with an `emit` rule)."""
-    if not _is_huge(fn):
-        return Layout(symbol_of(fn), 0, whole=False)
-    words = len(fn.params) + len(fn.outputs) + plan_chunks(fn).slot_count
-    return Layout(symbol_of(fn), words, whole=True)
+    plan = plan_chunks(fn) if _is_huge(fn) else None
+    return Layout(symbol_of(fn), _workspace(fn, plan), whole=plan is not None)
+
+
+def _workspace(fn: Function, plan: Plan | None) -> int:
+    return 0 if plan is None else len(fn.params) + len(fn.outputs) + plan.slot_count
 
 
 def _is_huge(fn: Function) -> bool:
@@ -89,6 +93,9 @@ class _Module:
         self.flags = flags
         self.symbol = symbol_of(fn)
         self.plan: Plan | None = plan_chunks(fn) if _is_huge(fn) else None
+        self.words = _workspace(fn, self.plan)
+        self.chunk_count = 0
+        self.helpers: set[str] = set()
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
 
@@ -105,91 +112,95 @@ class _Module:
         self.declarations.update(emitter.declarations)
 
     def _point(
-        self,
-        b: LLVMEmitter,
-        read: Callable[[int], str],
-        write: Callable[[int, str], None],
-        buffers: tuple[str, str, str] | None,
-        in_place: bool = False,
+        self, b: LLVMEmitter, read: Callable[[int], str], write: Callable[[int, str], None]
     ) -> None:
-        """One evaluation: parameter i from `read(i)`, output i to `write(i, register)`.
+        """A small body: parameter i from `read(i)`, output i to `write(i, register)`."""
+        values = self.fn.live()
+        used = set(values)
+        handles = {p: read(i) for i, p in enumerate(self.fn.params) if p in used}
+        emit_values(b, values, handles)
+        for i, output in enumerate(self.fn.outputs):
+            write(i, handles[output])
 
-        A huge body goes through `buffers`, the arrays in, out and ws; `in_place` says that the
-        parameters stand there already and that the outputs are wanted there.
-        """
-        if self.plan is None or buffers is None:
-            used = set(self.fn.live())
-            handles = {p: read(i) for i, p in enumerate(self.fn.params) if p in used}
-            emit_values(b, self.fn.live(), handles)
-            for i, output in enumerate(self.fn.outputs):
-                write(i, handles[output])
-            return
-        source, sink, workspace = buffers
-        for i, param in enumerate(() if in_place else self.fn.params):
-            b.store(param.type.dtype, read(i), b.offset(source, i))
-        arguments = f"ptr {source}, ptr {sink}, ptr {workspace}"
-        for k in range(len(self.plan.chunks)):
+    def _run(self, b: LLVMEmitter, buffers: tuple[str, str, str]) -> None:
+        """A huge body, from the array `in` to the array `out`."""
+        arguments = ", ".join(f"ptr {pointer}" for pointer in buffers)
+        for k in range(self.chunk_count):
             b.lines.append(f"  call void @{self.symbol}.chunk{k}({arguments})")
-        for i, output in enumerate(() if in_place else self.fn.outputs):
-            write(i, b.load(output.type.dtype, b.offset(sink, i)))
 
     def _chunks(self, plan: Plan) -> None:
-        """The body in pieces. Outputs that nothing computes are written by the last one."""
+        """The body in pieces, and then the outputs that nothing computes."""
         places: dict[Value, list[int]] = {}
         for i, output in enumerate(self.fn.outputs):
             places.setdefault(output, []).append(i)
         position = {p: i for i, p in enumerate(self.fn.params)}
-        chunks = plan.chunks or ((),)
-        for k, chunk in enumerate(chunks):
+        for chunk in plan.chunks:
             b = LLVMEmitter(self.flags)
             handles: dict[Value, str] = {}
             here = set(chunk)
-            given = [v for v in places if v in position or v.op is CONST]
-            extra = given if k == len(chunks) - 1 else []
-            for value in [*(a for v in chunk for a in v.args), *extra]:
-                if value in handles or value in here:
-                    continue
-                if value.op is CONST:
-                    handles[value] = constant(value)
-                elif value in position:
-                    handles[value] = b.load(value.type.dtype, b.offset("%in", position[value]))
-                else:
-                    handles[value] = b.load(value.type.dtype, b.offset("%ws", plan.slots[value]))
+            for value in (a for v in chunk for a in v.args):
+                if value not in handles and value not in here:
+                    handles[value] = self._operand_of_chunk(b, value, position, plan)
             emit_values(b, chunk, handles)
-            for value in [*chunk, *extra]:
+            for value in chunk:
                 for i in places.get(value, ()):
                     b.store(value.type.dtype, handles[value], b.offset("%out", i))
                 if value in plan.slots:
                     b.store(value.type.dtype, handles[value], b.offset("%ws", plan.slots[value]))
-            b.lines.append("  ret void")
-            arguments = "ptr noalias %in, ptr noalias %out, ptr noalias %ws"
-            self._finish(f"internal void @{self.symbol}.chunk{k}({arguments})", b)
+            self._finish_chunk(b)
+        given = [(i, v) for i, v in enumerate(self.fn.outputs) if v in position or v.op is CONST]
+        for first in range(0, len(given), CHUNK):
+            b = LLVMEmitter(self.flags)
+            for i, value in given[first : first + CHUNK]:
+                register = self._operand_of_chunk(b, value, position, plan)
+                b.store(value.type.dtype, register, b.offset("%out", i))
+            self._finish_chunk(b)
 
-    def _buffers(self, b: LLVMEmitter, words: str) -> tuple[str, str, str] | None:
+    def _operand_of_chunk(
+        self, b: LLVMEmitter, value: Value, position: dict[Value, int], plan: Plan
+    ) -> str:
+        """A value that the chunk does not compute: a constant, a parameter, or one kept in ws."""
+        if value.op is CONST:
+            return constant(value)
+        if value in position:
+            return b.load(value.type.dtype, b.offset("%in", position[value]))
+        return b.load(value.type.dtype, b.offset("%ws", plan.slots[value]))
+
+    def _finish_chunk(self, b: LLVMEmitter) -> None:
+        b.lines.append("  ret void")
+        arguments = "ptr noalias %in, ptr noalias %out, ptr noalias %ws"
+        self._finish(f"internal void @{self.symbol}.chunk{self.chunk_count}({arguments})", b)
+        self.chunk_count += 1
+
+    def _buffers(self, b: LLVMEmitter, words: str) -> tuple[str, str, str]:
         """The arrays in, out and ws inside the memory at `words`."""
-        if self.plan is None:
-            return None
         sink = b.offset(words, len(self.fn.params))
         return words, sink, b.offset(sink, len(self.fn.outputs))
 
     def _c(self) -> None:
         b = LLVMEmitter(self.flags)
-        params = [_register("in", name) for name in self.fn.param_names]
-        results = [_register("out", leaf.name) for leaf in leaves(self.fn.result)]
-        words = ""
-        if self.plan is not None:
-            size = 8 * layout(self.fn).workspace
+        fn = self.fn
+        params = [_register("in", name) for name in fn.param_names]
+        results = [_register("out", leaf.name) for leaf in leaves(fn.result)]
+        if self.plan is None:
+            self._point(
+                b,
+                lambda i: b.load(fn.params[i].type.dtype, params[i]),
+                lambda i, value: b.store(fn.outputs[i].type.dtype, value, results[i]),
+            )
+        else:
+            words = b.put(f"call ptr @malloc(i64 {8 * self.words})")
+            buffers = self._buffers(b, words)
+            for i, param in enumerate(fn.params):
+                loaded = b.load(param.type.dtype, params[i])
+                b.store(param.type.dtype, loaded, b.offset(buffers[0], i))
+            self._run(b, buffers)
+            for i, output in enumerate(fn.outputs):
+                loaded = b.load(output.type.dtype, b.offset(buffers[1], i))
+                b.store(output.type.dtype, loaded, results[i])
+            b.lines.append(f"  call void @free(ptr {words})")
             self.declarations["malloc"] = "declare ptr @malloc(i64)"
             self.declarations["free"] = "declare void @free(ptr)"
-            words = b.put(f"call ptr @malloc(i64 {size})")
-        self._point(
-            b,
-            lambda i: b.load(self.fn.params[i].type.dtype, params[i]),
-            lambda i, value: b.store(self.fn.outputs[i].type.dtype, value, results[i]),
-            self._buffers(b, words),
-        )
-        if words:
-            b.lines.append(f"  call void @free(ptr {words})")
         b.lines.append("  ret void")
         arguments = ", ".join(f"ptr {p}" for p in [*params, *results])
         self._finish(f"void @{self.symbol}({arguments})", b)
@@ -197,28 +208,50 @@ class _Module:
     def _batch(self) -> None:
         b = LLVMEmitter(self.flags)
         inputs, outputs = self.fn.params, self.fn.outputs
-        count = len(inputs) + len(outputs)
         # In a small kernel the pointers and steps live in registers, outside the loop.
-        hoisted = [self._operand(b, i) for i in range(count)] if self.plan is None else None
+        small = self.plan is None
+        count = len(inputs) + len(outputs) if small else 0
+        operands = [self._operand(b, i) for i in range(count)]
         b.lines += ["  br label %head", "head:"]
         b.lines.append("  %i = phi i64 [ 0, %entry ], [ %next, %body ]")
         b.lines.append("  %more = icmp slt i64 %i, %n")
         b.lines += ["  br i1 %more, label %body, label %exit", "body:"]
 
         def place(i: int) -> str:
-            pointer, step = hoisted[i] if hoisted else self._operand(b, i)
+            pointer, step = operands[i]
             return b.offset(pointer, b.put(f"mul i64 %i, {step}"), size=1)
 
-        self._point(
-            b,
-            lambda i: b.load(inputs[i].type.dtype, place(i)),
-            lambda i, value: b.store(outputs[i].type.dtype, value, place(len(inputs) + i)),
-            self._buffers(b, "%ws"),
-        )
+        if small:
+            self._point(
+                b,
+                lambda i: b.load(inputs[i].type.dtype, place(i)),
+                lambda i, value: b.store(outputs[i].type.dtype, value, place(len(inputs) + i)),
+            )
+        else:
+            buffers = self._buffers(b, "%ws")
+            self._transfer(b, "gather", inputs, 0, buffers[0])
+            self._run(b, buffers)
+            self._transfer(b, "scatter", outputs, len(inputs), buffers[1])
         b.lines += ["  %next = add i64 %i, 1", "  br label %head", "exit:", "  ret void"]
         b.lines.insert(0, "entry:")
         arguments = "ptr %pointers, ptr %steps, i64 %n, ptr %ws"
         self._finish(f"void @{self.symbol}.batch({arguments})", b)
+
+    def _transfer(
+        self, b: LLVMEmitter, verb: str, values: Sequence[Value], first: int, words: str
+    ) -> None:
+        """Point i of the operands from `first` on to or from `words`, by a loop per dtype."""
+        start = 0
+        for dtype, run in groupby(v.type.dtype for v in values):
+            size = len(list(run))
+            name = f"{self.symbol}.{verb}.{dtype}"
+            if name not in self.helpers:
+                self.helpers.add(name)
+                self.functions.append(transfer_loop(name, verb, dtype))
+            pointers, steps = (b.offset(p, first + start) for p in ("%pointers", "%steps"))
+            arguments = f"ptr {pointers}, ptr {steps}, i64 %i, ptr {b.offset(words, start)}"
+            b.lines.append(f"  call void @{name}({arguments}, i64 {size})")
+            start += size
 
     def _operand(self, b: LLVMEmitter, i: int) -> tuple[str, str]:
         """Base pointer and step of operand i of a batch."""
@@ -232,7 +265,7 @@ class _Module:
             raise UnsupportedError("the native entry takes and returns floating-point numbers")
         b = LLVMEmitter(self.flags)
         n = len(fn.params)
-        words = layout(fn).workspace or n + len(fn.outputs)
+        words = self.words or n + len(fn.outputs)
         memory = self._call_memory(b, words)
         b.lines += [
             "  %count = and i64 %nargs, 9223372036854775807",
@@ -245,22 +278,27 @@ class _Module:
             "  br i1 %ok, label %body, label %slow",
             "body:",
         ]
-        sink = b.offset(memory, n)
-        if self.plan is None:
-            buffers = None
-        else:
-            buffers = (memory, sink, b.offset(sink, len(fn.outputs)))
+        buffers = source, sink, _ = self._buffers(b, memory)
         long = len(fn.live()) > RELEASE_GIL_ABOVE
         thread = b.put("call ptr @PyEval_SaveThread()") if long else ""
-        self._point(
-            b,
-            lambda i: self._read_double(b, fn.params[i].type.dtype, b.offset(memory, i)),
-            lambda i, value: self._write_double(
-                b, fn.outputs[i].type.dtype, value, b.offset(sink, i)
-            ),
-            buffers,
-            in_place=all(v.type.dtype is f64 for v in (*fn.params, *fn.outputs)),
-        )
+        if self.plan is None:
+            self._point(
+                b,
+                lambda i: self._narrowed(b, fn.params[i].type.dtype, b.offset(source, i)),
+                lambda i, value: self._widened(
+                    b, fn.outputs[i].type.dtype, value, b.offset(sink, i)
+                ),
+            )
+        else:
+            for i, param in enumerate(fn.params):
+                if param.type.dtype is not f64:
+                    at = b.offset(source, i)
+                    b.store(param.type.dtype, self._narrowed(b, param.type.dtype, at), at)
+            self._run(b, buffers)
+            for i, output in enumerate(fn.outputs):
+                if output.type.dtype is not f64:
+                    at = b.offset(sink, i)
+                    self._widened(b, output.type.dtype, b.load(output.type.dtype, at), at)
         if thread:
             b.lines.append(f"  call void @PyEval_RestoreThread(ptr {thread})")
         result, _, _ = self._build(b, fn.result, sink, 0, 0)
@@ -285,13 +323,13 @@ class _Module:
         b.lines += [f"  ret ptr {failure}", "rich:"]
         return memory
 
-    def _read_double(self, b: LLVMEmitter, dtype: DType, pointer: str) -> str:
+    def _narrowed(self, b: LLVMEmitter, dtype: DType, pointer: str) -> str:
         value = b.load(f64, pointer)
         if dtype is not f32:
             return value
         return b.put(f"fptrunc double {value} to float")
 
-    def _write_double(self, b: LLVMEmitter, dtype: DType, value: str, pointer: str) -> None:
+    def _widened(self, b: LLVMEmitter, dtype: DType, value: str, pointer: str) -> None:
         if dtype is f32:
             value = b.put(f"fpext float {value} to double")
         b.store(f64, value, pointer)

@@ -6,13 +6,13 @@ import ctypes
 import re
 import threading
 import time
-from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
 from symdiff.errors import CompileError
 from symdiff.runtime import engine, native
 from symdiff.runtime.engine import Image, Loaded
+from symdiff.runtime.once import once
 from symdiff.runtime.program import Program
 
 # How codegen names a function of scipy.special.cython_special.
@@ -90,7 +90,7 @@ class Code:
         return imports
 
 
-@lru_cache(maxsize=1)
+@once
 def _support(text: str) -> Loaded:
     names = ["symdiff_read_numbers", "symdiff_pack_numbers", "symdiff_pack_objects"]
     return Loaded(engine.assemble(text), names, native.python_symbols())

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
 from symdiff.errors import CompileError, UnsupportedError
+from symdiff.runtime.once import lock, once
 
 HOST: Final = "host"
 
-# LLVM's global state is not ours alone, and its calls are not atomic over a whole compilation.
-_lock: Final = threading.RLock()
 _names = iter(range(1 << 62))
 
 
-@lru_cache(maxsize=1)
+@once
 def binding() -> Any:
     """llvmlite.binding, initialised for this machine; loaded at the first compilation."""
     llvm = import_module("llvmlite.binding")
@@ -27,7 +24,7 @@ def binding() -> Any:
     return llvm
 
 
-@lru_cache(maxsize=64)
+@once
 def target_machine(target: str, quick: bool) -> Any:
     """The code generator for `target` ("host" or a triple); `quick` leaves out optimisation.
 
@@ -63,7 +60,7 @@ def assemble(text: str, target: str = HOST, quick: bool = False) -> Image:
     Raises:
         CompileError: LLVM rejects the text or cannot generate code.
     """
-    with _lock:
+    with lock:
         module = _parsed(text, target, quick)
         data = target_machine(target, quick).emit_object(module)
         return Image(data, _code_size(data))
@@ -71,7 +68,7 @@ def assemble(text: str, target: str = HOST, quick: bool = False) -> Image:
 
 def assembly(text: str, target: str = HOST, quick: bool = False) -> str:
     """The assembly for LLVM text."""
-    with _lock:
+    with lock:
         return target_machine(target, quick).emit_assembly(_parsed(text, target, quick))
 
 
@@ -90,7 +87,7 @@ def _code_size(data: bytes) -> int:
     return sum(s.size() for s in parsed.sections() if s.is_text())
 
 
-@lru_cache(maxsize=1)
+@once
 def _jit() -> Any:
     return binding().create_lljit_compiler(target_machine(HOST, False))
 
@@ -100,7 +97,7 @@ class Loaded:
 
     def __init__(self, image: Image, exports: Sequence[str], imports: Mapping[str, int]) -> None:
         llvm = binding()
-        with _lock:
+        with lock:
             builder = llvm.JITLibraryBuilder().add_object_img(image.data).add_current_process()
             for name in exports:
                 builder.export_symbol(name)

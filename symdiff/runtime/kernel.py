@@ -7,6 +7,7 @@ from typing import Any
 from symdiff.runtime import engine, native
 from symdiff.runtime.code import Code
 from symdiff.runtime.dispatch import Dispatcher
+from symdiff.runtime.once import once
 from symdiff.runtime.program import Program
 
 
@@ -120,15 +121,10 @@ class PlainKernel(Kernel):
     """A kernel that is called through ctypes."""
 
 
-_types: dict[str, type[Kernel]] = {}
-
-
+@once
 def _fast_type() -> type[Kernel]:
-    """The type of kernels that CPython calls directly; the plain one where that cannot be."""
-    if "fast" not in _types:
-        made = native.vectorcall_type(Kernel) if native.available() else PlainKernel
-        _types["fast"] = made
-    return _types["fast"]
+    """The type of kernels that CPython calls directly."""
+    return native.vectorcall_type(Kernel)
 
 
 def load(program: Program) -> Kernel:

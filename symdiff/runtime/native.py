@@ -12,8 +12,9 @@ import os
 import platform
 import sys
 import sysconfig
-from functools import lru_cache
 from typing import Any, Final
+
+from symdiff.runtime.once import once
 
 VECTORCALL_OFFSET, FALLBACK_OFFSET, DICT_OFFSET, WEAKLIST_OFFSET = 16, 24, 32, 40
 SIZE: Final = 48
@@ -48,7 +49,7 @@ class _Member(ctypes.Structure):
     )
 
 
-@lru_cache(maxsize=1)
+@once
 def available() -> bool:
     """Whether this interpreter is one whose objects emitted code can read and build.
 

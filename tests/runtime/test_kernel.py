@@ -386,3 +386,18 @@ def test_memory_does_not_grow_with_kernels() -> None:
         sd.compile(f"x*{i}.5")(1.0)
     gc.collect()
     assert used() - before < 40_000  # KiB; LLVM keeps about 11 KiB a kernel
+
+
+@pytest.mark.slow
+def test_the_first_kernels_of_a_process_from_many_threads() -> None:
+    """What is made once a process must be made once, whichever thread comes first."""
+    code = (
+        "import threading, symdiff as sd\n"
+        "results = {}\n"
+        "def work(i): results[i] = sd.grad(f'x**3 + {i}*x')(2.0)\n"
+        "threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+        "assert results == {i: 12.0 + i for i in range(8)}\n"
+    )
+    for _ in range(10):
+        subprocess.run([sys.executable, "-c", code], check=True)
