@@ -93,9 +93,12 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at numbers or arrays, see `Kernel`. Inside a traced function: inlined."""
-        if any(isinstance(a, parser.Tracer) for a in (*args, *kwargs.values())):
+        for argument in args:
+            if type(argument) is not float and isinstance(argument, parser.Tracer):
+                return self._inline(args, kwargs)
+        if kwargs and any(isinstance(a, parser.Tracer) for a in kwargs.values()):
             return self._inline(args, kwargs)
-        return self.kernel(*args, **kwargs)
+        return (self._kernel or self.kernel)(*args, **kwargs)
 
     def _inline(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given = dict(zip(self.parameters, args, strict=False)) | kwargs
@@ -489,9 +492,9 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
             Operand(n, o.type.dtype.numpy) for n, o in zip(names, fn.outputs, strict=True)
         ),
         result=fn.result,
-        lower=lambda wrappers: codegen.lower(contracted, wrappers, options["fastmath"]),
+        lower=lambda wrappers: codegen.lower(place, wrappers, options["fastmath"]),
         workspace=place.workspace,
-        whole=place.whole,
+        whole=place.plan is not None,
         native=floats,
         record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
         support=codegen.SUPPORT,

@@ -42,58 +42,56 @@ FALLBACK_OFFSET: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a caller must know of a lowered function.
+    """A lowered function and how its code is laid out.
 
-    `workspace` is the number of 8-byte words that the caller provides as `ws`; 0 for small ones.
+    `plan` is how a huge body is cut, None for a small one. A huge one is generated as one module
+    with every wrapper and without optimisation: it is too long to be compiled twice.
     """
 
-    symbol: str
-    workspace: int
-    whole: bool  # one module with every wrapper: the body is too long to be compiled twice
+    fn: Function
+    plan: Plan | None
 
+    @property
+    def symbol(self) -> str:
+        """The name of the function as a C identifier."""
+        name = re.sub(r"\W", "_", self.fn.name, flags=re.ASCII)
+        return name if name and not name[0].isdigit() else f"f_{name}"
 
-def symbol_of(fn: Function) -> str:
-    """The name of `fn` as a C identifier."""
-    name = re.sub(r"\W", "_", fn.name, flags=re.ASCII)
-    return name if name and not name[0].isdigit() else f"f_{name}"
+    @property
+    def workspace(self) -> int:
+        """The number of 8-byte words that a caller provides as `ws`; 0 for a small body."""
+        if self.plan is None:
+            return 0
+        return len(self.fn.params) + len(self.fn.outputs) + self.plan.slot_count
 
 
 def layout(fn: Function) -> Layout:
-    """The layout of `fn` (lowered: only operations with an `emit` rule)."""
-    plan = plan_chunks(fn) if _is_huge(fn) else None
-    return Layout(symbol_of(fn), _workspace(fn, plan), whole=plan is not None)
+    """The layout of `fn`, which must have only operations with an `emit` rule."""
+    huge = len(fn.live()) > SMALL or len(fn.params) + len(fn.outputs) > SMALL
+    return Layout(fn, plan_chunks(fn) if huge else None)
 
 
-def _workspace(fn: Function, plan: Plan | None) -> int:
-    return 0 if plan is None else len(fn.params) + len(fn.outputs) + plan.slot_count
-
-
-def _is_huge(fn: Function) -> bool:
-    return len(fn.live()) > SMALL or len(fn.params) + len(fn.outputs) > SMALL
-
-
-def lower(fn: Function, wrappers: Sequence[str] = WRAPPERS, fastmath: bool = False) -> str:
-    """LLVM text that computes every output of `fn`, behind the given wrappers.
+def lower(place: Layout, wrappers: Sequence[str] = WRAPPERS, fastmath: bool = False) -> str:
+    """LLVM text that computes every output of a function, behind the given wrappers.
 
     Numbers are read and written with their own size, Booleans as bytes.
 
     Raises:
         UnsupportedError: an operation has no scalar emission.
     """
-    require_scalars(fn)
-    build = _Module(fn, FAST_FLAGS if fastmath else "")
-    return build.text(wrappers)
+    require_scalars(place.fn)
+    return _Module(place, FAST_FLAGS if fastmath else "").text(wrappers)
 
 
 class _Module:
     """One module in the making."""
 
-    def __init__(self, fn: Function, flags: str) -> None:
-        self.fn = fn
+    def __init__(self, place: Layout, flags: str) -> None:
+        self.fn = place.fn
         self.flags = flags
-        self.symbol = symbol_of(fn)
-        self.plan: Plan | None = plan_chunks(fn) if _is_huge(fn) else None
-        self.words = _workspace(fn, self.plan)
+        self.symbol = place.symbol
+        self.plan = place.plan
+        self.words = place.workspace
         self.chunk_count = 0
         self.helpers: set[str] = set()
         self.functions: list[str] = []
@@ -395,6 +393,3 @@ def named_tuples(tree: Tree) -> list[Branch]:
         return []
     below = [branch for child in tree.children for branch in named_tuples(child)]
     return [tree, *below] if tree.fields is not None else below
-
-
-__all__ = ["WRAPPERS", "Layout", "layout", "lower", "named_tuples", "symbol_of"]

@@ -92,13 +92,13 @@ def relu(x: Value) -> Value:
 
 @function("LeakyReLU", most=2)
 def leaky_relu(x: Value, slope: Value | float = 0.01) -> Value:
-    """X for x > 0, slope * x elsewhere, at 0 too."""
+    """x for x > 0, slope * x elsewhere, at 0 too."""
     return where(le(x, 0.0), mul(slope, x), x)
 
 
 @function("hardtanh")
 def hard_tanh(x: Value) -> Value:
-    """X within [-1, 1], the nearer end outside; derivative 1 at both ends."""
+    """x within [-1, 1], the nearer end outside; derivative 1 at both ends."""
     return where(lt(1.0, x), 1.0, where(lt(x, -1.0), -1.0, x))
 
 
@@ -111,7 +111,7 @@ def heaviside(x: Value, at_zero: Value | float = 0.5) -> Value:
 
 @function(least=3)
 def clip(x: Value, low: Value, high: Value) -> Value:
-    """X within [low, high]; at the ends the derivative is 1."""
+    """x within [low, high]; at the ends the derivative is 1."""
     return where(lt(x, low), low, where(lt(high, x), high, x))
 
 

@@ -103,7 +103,7 @@ def _expand_polygamma(x: Value, n: int) -> Value:
 
 
 def _cot_derivative(x: Value, n: int) -> Value:
-    """Pi times the n-th derivative of cot(pi x), as a polynomial in the cotangent."""
+    """pi times the n-th derivative of cot(pi x), as a polynomial in the cotangent."""
     polynomial = [0.0, 1.0]  # of c, lowest power first; c' = -pi (1 + c**2)
     for _ in range(n):
         slope = [k * a for k, a in enumerate(polynomial)][1:]

@@ -31,7 +31,7 @@ def _libm(name: str) -> Any:
 
 
 def _pow_dx(out: Value, x: Value, y: Value) -> Value:
-    """Y x**(y-1); at y = 0 it is 0, also where x = 0 and the power is infinite."""
+    """y x**(y-1); at y = 0 it is 0, also where x = 0 and the power is infinite."""
     return where(eq(y, 0.0), 0.0, mul(y, pow(x, sub(y, 1.0))))
 
 

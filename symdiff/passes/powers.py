@@ -14,7 +14,7 @@ from symdiff.ir import Attrs, Function, Op, Value, rewrite
 from symdiff.ops import div, mul, pow, sqrt
 from symdiff.passes.simplify import number, simplification
 
-MAX_WHOLE_POWER: Final = 32
+MAX_WHOLE_POWER: Final = 16
 _HALF_POWERS: Final = (0.5, 1.5, 2.5)
 
 

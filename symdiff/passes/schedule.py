@@ -27,7 +27,9 @@ def schedule(fn: Function) -> Function:
             if waiting:
                 # The last one pushed is evaluated first; ties keep the order of the operands.
                 waiting.reverse()
-                stack.extend(sorted(waiting, key=lambda a: need[a]))
+                if len(waiting) > 1:
+                    waiting.sort(key=need.__getitem__)
+                stack += waiting
                 continue
             stack.pop()
             graph.location = value.location
