@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import timeit
@@ -100,7 +101,10 @@ def _in_fresh_processes(name: str, rounds: int) -> dict[str, dict[str, float]]:
 
 def _python(*arguments: str) -> str:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # As users run it: with compiled bytecode kept, whatever this shell says.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return ran.stdout
 
 
 def _measured(text: str) -> dict[str, dict[str, float]]:
