@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from symdiff import autodiff, codegen, ir, parser, passes, runtime
 from symdiff.errors import ArgumentError, UnsupportedError
@@ -22,6 +23,18 @@ Args = Sequence[str] | Mapping[str, str | ir.Type]
 Wrt = str | int | Sequence[str | int]
 
 _DTYPES: Final = {"float64": ir.f64, "f64": ir.f64, "float32": ir.f32, "f32": ir.f32}
+
+
+@contextmanager
+def _collector_paused() -> Generator[None, None, None]:
+    """No cyclic garbage collection inside: graphs are large, alive, and slow to walk again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,26 +132,32 @@ class Function:
         """The IR after the passes of `symdiff.passes.PIPELINE`."""
         if self._optimized is None:
             start = time.perf_counter()
-            self._optimized = passes.run(passes.PIPELINE, self._fn)
+            with _collector_paused():
+                self._optimized = passes.run(passes.PIPELINE, self._fn)
             self.stages["passes"] = time.perf_counter() - start
         return self._optimized
 
+    @_collector_paused()
     def formula(self) -> str:
         """The function as text that symdiff reads back: an expression or a short program."""
         return codegen.formula(self.optimized())
 
+    @_collector_paused()
     def assignments(self) -> list[tuple[str, str]]:
         """The function as readable assignments, shared subexpressions named."""
         return codegen.assignments(self.optimized())
 
+    @_collector_paused()
     def latex(self) -> str:
         """The function as LaTeX."""
         return codegen.latex(self.optimized())
 
+    @_collector_paused()
     def graph(self) -> str:
         """The computation graph in Graphviz's DOT language."""
         return codegen.dot(self.optimized())
 
+    @_collector_paused()
     def to_sympy(self) -> Any:
         """The function as a SymPy expression, or as a tuple of them in the result's structure.
 
@@ -147,6 +166,7 @@ class Function:
         """
         return codegen.to_sympy(passes.simplify(self._fn))
 
+    @_collector_paused()
     def cost(self) -> Cost:
         """The operations that value, and value and gradient, take.
 
@@ -158,13 +178,14 @@ class Function:
         primal = self._primal or self
         value = primal.optimized()
         wrt = [i for i, p in enumerate(primal.ir.params) if p.type.dtype.kind == "f"]
-        if all(o.type.dtype.kind == "f" for o in value.outputs) and wrt:
-            both = primal.ir
-            if len(value.outputs) == 1:
-                both = autodiff.gradient(both, wrt, bare=False, with_value=True)
-            else:
-                both = autodiff.vjp(both, wrt, bare=False)
-            both = passes.run(passes.PIPELINE, both)
+        if self.name == f"{primal.name}_value_and_grad" and len(self.outputs) == len(wrt) + 1:
+            both = self.optimized()
+        elif wrt and all(o.type.dtype.kind == "f" for o in value.outputs):
+            one = len(value.outputs) == 1
+            transform = partial(autodiff.gradient, with_value=True) if one else autodiff.vjp
+            stable = passes.stabilize(primal.ir)
+            derived = transform(stable, wrt, bare=False, rule=passes.simplification)
+            both = passes.run(passes.PIPELINE, derived)
         else:
             both = value
         lowered = passes.run(passes.LOWERING, self.optimized())
@@ -174,6 +195,7 @@ class Function:
             8 * codegen.layout(lowered).workspace,
         )
 
+    @_collector_paused()
     def __str__(self) -> str:
         return ir.print_function(self._fn)
 
@@ -224,7 +246,10 @@ def function(source: Source, args: Args | None = None) -> Function:
     start = time.perf_counter()
     with _collector_paused():
         fn = parser.parse(source, None if args is None else _types(args))
-    return Function(fn, stages={"parse": time.perf_counter() - start})
+    made = Function(fn, stages={"parse": time.perf_counter() - start})
+    if callable(source):
+        made.__doc__ = source.__doc__
+    return made
 
 
 def _types(args: Args) -> dict[str, ir.Type]:
@@ -234,12 +259,17 @@ def _types(args: Args) -> dict[str, ir.Type]:
         ArgumentError: a name is given twice.
     """
     if isinstance(args, Mapping):
-        return {n: ir.parse_type(t) if isinstance(t, str) else t for n, t in args.items()}
-    names = [args] if isinstance(args, str) else list(args)
-    for name in names:
-        if names.count(name) > 1:
-            raise ArgumentError(f"args: the parameter {name!r} is given twice")
-    return dict.fromkeys(names, ir.F64)
+        types = {n: ir.parse_type(t) if isinstance(t, str) else t for n, t in args.items()}
+    else:
+        names = [args] if isinstance(args, str) else list(args)
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise ArgumentError(f"args: the parameter {twice[0]!r} is given twice")
+        types = dict.fromkeys(names, ir.F64)
+    for name, type in types.items():
+        if not isinstance(cast("Any", name), str) or not isinstance(cast("Any", type), ir.Type):
+            raise ArgumentError(f"args: {name!r}: {type!r} is no name with a type such as 'f64'")
+    return types
 
 
 def _positions(fn: ir.Function, wrt: Wrt | None) -> tuple[list[int], bool]:
@@ -255,31 +285,23 @@ def _positions(fn: ir.Function, wrt: Wrt | None) -> tuple[list[int], bool]:
             raise ArgumentError(f"{fn.name} has no parameter to differentiate with respect to")
         return chosen, len(names) == 1
     single = isinstance(wrt, (str, int))
-    chosen = [_position(fn, w) for w in ([wrt] if isinstance(wrt, (str, int)) else wrt)]
+    position = {name: i for i, name in enumerate(names)}
+    if not isinstance(cast("Any", wrt), (str, int, Sequence)):
+        raise ArgumentError(f"wrt={wrt!r}: name a parameter, give its position, or a list of them")
+    wanted = [wrt] if isinstance(wrt, (str, int)) else list(wrt)
+    chosen = [_position(fn.name, position, w) for w in wanted]
     if len(set(chosen)) != len(chosen) or not chosen:
         raise ArgumentError(f"wrt={wrt!r}: name each parameter once")
     return chosen, single or len(names) == 1
 
 
-def _position(fn: ir.Function, which: str | int) -> int:
-    names = fn.param_names
-    if isinstance(which, str) and which in names:
-        return names.index(which)
-    if not isinstance(which, str) and -len(names) <= which < len(names):
-        return which % len(names)
-    raise ArgumentError(f"wrt={which!r}: {fn.name} has the parameters {', '.join(names)}")
-
-
-@contextmanager
-def _collector_paused() -> Generator[None, None, None]:
-    """No cyclic garbage collection inside: graphs are large, alive, and slow to walk again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+def _position(name: str, position: dict[str, int], which: Any) -> int:
+    if isinstance(which, str) and which in position:
+        return position[which]
+    if isinstance(which, int) and -len(position) <= which < len(position):
+        return which % len(position)
+    shown = ", ".join(list(position)[:20])
+    raise ArgumentError(f"wrt={which!r}: {name} has the parameters {shown}")
 
 
 def _transformation(
@@ -295,10 +317,13 @@ def _transformation(
     positions, bare = _positions(primal.ir, wrt)
     start = time.perf_counter()
     with _collector_paused():
-        fn = transform(primal.ir, positions, bare, rule=passes.simplification)
+        stable = passes.stabilize(primal.ir)
+        fn = transform(stable, positions, bare, rule=passes.simplification)
     stages = dict(primal.stages)
     stages["autodiff"] = stages.get("autodiff", 0.0) + time.perf_counter() - start
-    return Function(fn, primal=primal, stages=stages)
+    derived = Function(fn, primal=primal, stages=stages)
+    derived.__doc__ = primal.__doc__
+    return derived
 
 
 def grad(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:
@@ -455,8 +480,10 @@ def compile(
     options: dict[str, Any] = {"dtype": dtype, "fastmath": fastmath, "target": target}
     if source is None:
         return partial(compile, args=args, threads=threads, cache=cache, **options)
-    if dtype not in _DTYPES:
+    if str(dtype) not in _DTYPES:
         raise ArgumentError(f'dtype={dtype!r}: expected "float64" or "float32"')
+    if not isinstance(cast("Any", target), str):
+        raise ArgumentError(f'target={target!r}: expected "host" or an LLVM triple')
     if threads != 1:
         raise UnsupportedError(f"threads={threads!r}: kernels run on one thread so far")
     whole = function(source, args)

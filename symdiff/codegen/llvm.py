@@ -262,12 +262,14 @@ def constant(value: Value) -> str:
 
 
 def require_scalars(fn: Function) -> None:
-    """Refuse functions of arrays.
+    """Refuse functions of arrays, and of integers.
 
     Raises:
-        UnsupportedError: a value has axes; the message names its operation.
+        UnsupportedError: a value has axes or is an integer; the message names its operation.
     """
     for value in (*fn.params, *fn.live()):
+        if getattr(value.type, "dtype", f64).kind == "i":
+            raise UnsupportedError(f"{value.op.name} of type {value.type}: integers arrive later")
         if getattr(value.type, "shape", ()):
             raise UnsupportedError(f"{value.op.name} of type {value.type} cannot be compiled yet")
 

@@ -10,7 +10,6 @@ SUPPORT: Final = """\
 @PyFloat_Type = external global i8
 @PyLong_Type = external global i8
 declare double @PyFloat_AsDouble(ptr)
-declare double @PyLong_AsDouble(ptr)
 declare ptr @PyFloat_FromDouble(double)
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()

@@ -35,7 +35,8 @@ class Literal:
     def of(value: Any, type: Type) -> Literal:
         if type.dtype is f64 and not type.shape:
             return Literal(type, struct.pack("<d", value))  # the common case, 5 times as fast
-        return Literal(type, np.ascontiguousarray(value, type.dtype.numpy).tobytes())
+        with np.errstate(over="ignore"):
+            return Literal(type, np.ascontiguousarray(value, type.dtype.numpy).tobytes())
 
     @property
     def array(self) -> Any:

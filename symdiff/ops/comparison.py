@@ -152,5 +152,7 @@ def _extremum(name: str, value: Any, before: Any, aliases: tuple[str, ...]) -> O
     )
 
 
-min = _extremum("min", np.minimum, lambda x, y: le(x, y), ("minimum", "Min"))
-max = _extremum("max", np.maximum, lambda x, y: le(y, x), ("maximum", "Max"))
+# "Not less" rather than "greater or equal": with a NaN both operands are chosen, and the
+# derivative is not silently zero where the value is NaN.
+min = _extremum("min", np.minimum, lambda x, y: not_(lt(y, x)), ("minimum", "Min"))
+max = _extremum("max", np.maximum, lambda x, y: not_(lt(x, y)), ("maximum", "Max"))

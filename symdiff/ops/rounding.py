@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from symdiff.ir import Notation, Value
-from symdiff.ops.arithmetic import add, div, neg, sub
+from symdiff.ops.arithmetic import add, copysign, div, neg, sub
 from symdiff.ops.comparison import and_, eq, lt, ne, where
 from symdiff.ops.define import ATOM, PRODUCT, each, elementwise, like, uniform
 
@@ -65,7 +65,8 @@ fmod = elementwise(
 
 def _expand_mod(x: Value, y: Value) -> Value:
     remainder = fmod(x, y)
-    return where(_other_sign(remainder, y), add(remainder, y), remainder)
+    remainder = where(_other_sign(remainder, y), add(remainder, y), remainder)
+    return where(eq(remainder, 0.0), copysign(like(x, 0.0), y), remainder)
 
 
 def _other_sign(remainder: Value, y: Value) -> Value:
@@ -79,7 +80,9 @@ def _expand_floor_div(x: Value, y: Value) -> Value:
     quotient = where(_other_sign(remainder, y), sub(quotient, 1.0), quotient)
     whole = floor(quotient)
     whole = where(lt(0.5, sub(quotient, whole)), add(whole, 1.0), whole)
-    return where(eq(y, 0.0), div(x, y), whole)
+    exact = div(x, y)
+    whole = where(eq(whole, 0.0), copysign(like(x, 0.0), exact), whole)
+    return where(eq(y, 0.0), exact, whole)
 
 
 mod = elementwise(

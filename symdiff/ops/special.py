@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from symdiff.ir import Notation, Value
-from symdiff.ops.arithmetic import add, div, mul, neg, sub
+from symdiff.ops.arithmetic import abs, add, copysign, div, mul, neg, sub
 from symdiff.ops.comparison import lt, where
 from symdiff.ops.define import call, elementwise, like, scipy_special, uniform
 from symdiff.ops.rounding import round
-from symdiff.ops.transcendental import cos, exp, pow, sin
+from symdiff.ops.transcendental import cos, exp, pow, sin, tan
 
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
@@ -46,7 +46,7 @@ lgamma = elementwise(
     value=scipy_special("gammaln"),
     partials=(lambda out, x: digamma(x),),
     emit=lambda b, x: b.libm("lgamma", x),
-    exact=lambda mp, x: mp.log(abs(mp.gamma(x))),
+    exact=lambda mp, x: mp.log(mp.fabs(mp.gamma(x))),
     notation=call("lgamma", r"\ln\Gamma"),
     samples=uniform(0.3, 6),
     aliases=("gammaln", "loggamma"),
@@ -112,9 +112,13 @@ def _cot_derivative(x: Value, n: int) -> Value:
             grown[k] -= a
             grown[k + 2] -= a
         polynomial = grown
-    # The argument is reduced first, so that sin(pi x) keeps its digits near the poles.
-    angle = mul(math.pi, sub(x, round(x)))
-    c = div(cos(angle), sin(angle))
+    # The argument is reduced to [-1/2, 1/2] first, and from 1/4 on taken from 1/2, so that the
+    # cotangent keeps its digits near its poles and near its zeros.
+    rest = sub(x, round(x))
+    size = abs(rest)
+    near = mul(math.pi, size)
+    c = where(lt(size, 0.25), div(cos(near), sin(near)), tan(mul(math.pi, sub(0.5, size))))
+    c = copysign(c, rest)
     value = like(x, polynomial[-1])
     for a in reversed(polynomial[:-1]):
         value = add(mul(value, c), a)

@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.ir import Notation, TupleType, Type, Value
 from symdiff.ops.arithmetic import abs, add, copysign, div, mul, neg, sqrt, sub
-from symdiff.ops.comparison import eq, lt, max, ne, where
+from symdiff.ops.comparison import eq, lt, max, ne, or_, where
 from symdiff.ops.define import (
     POWER,
     UNARY,
@@ -36,8 +36,12 @@ def _pow_dx(out: Value, x: Value, y: Value) -> Value:
 
 
 def _pow_dy(out: Value, x: Value, y: Value) -> Value:
-    """x**y log(x); the limit 0 at x = 0."""
-    return where(eq(x, 0.0), 0.0, mul(out, log(x)))
+    """x**y log(x); at x = 0 the limit 0 for y > 0, and 0 for y = 0 too."""
+    return where(_power_is_smooth(x, y), mul(out, log(x)), 0.0)
+
+
+def _power_is_smooth(x: Value, y: Value) -> Value:
+    return or_(ne(x, 0.0), lt(y, 0.0))
 
 
 pow = elementwise(
@@ -47,7 +51,7 @@ pow = elementwise(
     vjp=(
         # The mask of the select is carried on, for the operands' own derivatives.
         lambda bar, out, x, y: Masked(mul(bar, mul(y, pow(x, sub(y, 1.0)))), ne(y, 0.0)),
-        lambda bar, out, x, y: Masked(mul(bar, mul(out, log(x))), ne(x, 0.0)),
+        lambda bar, out, x, y: Masked(mul(bar, mul(out, log(x))), _power_is_smooth(x, y)),
     ),
     emit=lambda b, x, y: b.libm("pow", x, y),
     exact=lambda mp, x, y: mp.power(x, y),
@@ -56,7 +60,7 @@ pow = elementwise(
     ),
     samples=each((0.2, 3), (-2, 3)),
     aliases=("power", "Pow", "float_power"),
-    note="d/dx is 0 at y = 0 and d/dy is 0 at x = 0",
+    note="d/dx is 0 at y = 0 and d/dy is 0 at x = 0, y >= 0",
 )
 
 hypot = elementwise(

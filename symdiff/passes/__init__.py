@@ -13,10 +13,12 @@ from symdiff.passes.powers import reduce_powers
 from symdiff.passes.schedule import peak_live, schedule
 from symdiff.passes.simplify import simplification, simplify
 from symdiff.passes.sincos import pair_sincos
+from symdiff.passes.stabilize import stabilize
 
 Pass = Callable[[Function], Function]
 
 PIPELINE: Final[tuple[Pass, ...]] = (
+    stabilize,
     simplify,
     reduce_powers,
     pair_sincos,
@@ -40,5 +42,5 @@ def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Funct
 __all__ = [
     "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
     "count_operations", "expand", "fast_math", "pair_sincos", "peak_live", "reduce_powers",
-    "run", "schedule", "simplification", "simplify",
+    "run", "schedule", "simplification", "simplify", "stabilize",
 ]  # fmt: skip

@@ -50,7 +50,7 @@ def _mul(x: Value, y: Value) -> Value | None:
 
 def _div(x: Value, y: Value) -> Value | None:
     c = number(y)
-    if c is not None and c != 0.0:
+    if c is not None and 1e-30 < abs(c) < 1e30:  # a normal reciprocal, in float32 too
         return mul(1.0 / c, x)
     if y.op is exp:
         return mul(x, exp(mul(-1.0, y.args[0])))

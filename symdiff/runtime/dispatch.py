@@ -39,7 +39,8 @@ class Dispatcher:
         arrays = [_as_array(p, a) for p, a in zip(program.params, operands, strict=True)]
         shape = self._broadcast(arrays)
         results, finish = self._results(shape, out)
-        arrays = [_unaliased(a, results) for a in arrays]
+        if out is not None:
+            arrays = [_unaliased(a, results) for a in arrays]
         self._run(arrays, results, shape)
         finish()
         if out is not None:
@@ -82,7 +83,7 @@ class Dispatcher:
     def _broadcast(self, arrays: Sequence[Array]) -> tuple[int, ...]:
         try:
             return np.broadcast_shapes(*(a.shape for a in arrays))
-        except ValueError:
+        except (ValueError, RuntimeError):  # the latter for more than 32 axes
             pairs = zip(self._program.params, arrays, strict=True)
             shapes = ", ".join(f"{p.name}: {a.shape}" for p, a in pairs if a.ndim)
             raise ArgumentError(f"the shapes do not broadcast together: {shapes}") from None
@@ -133,23 +134,28 @@ def _as_array(param: Operand, argument: Any) -> Array:
         ArgumentError: it is not made of real numbers, or would lose precision.
     """
     try:
+        if isinstance(argument, int) and not isinstance(argument, bool):
+            argument = float(argument)  # NumPy makes objects of those beyond 64 bits
         array = np.asarray(argument)
-    except Exception as error:
-        raise ArgumentError(f"{param.name}: cannot make an array of this: {error}") from None
+    except OverflowError:
+        raise ArgumentError(f"{param.name}: this integer is too large for {param.dtype}") from None
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(f"{param.name}: cannot make an array of this: {error}") from error
     if array.dtype == param.dtype:
         return array
     if array.dtype.kind not in "biuf":
-        if array.dtype.kind == "O" and isinstance(argument, int):
-            raise ArgumentError(f"{param.name}: this integer is too large for {param.dtype}")
         what = f"an array of {array.dtype}" if array.ndim else type(argument).__name__
         raise ArgumentError(f"{param.name}: expected real numbers, got {what}")
-    weak = isinstance(argument, (bool, int, float)) or array.dtype.kind != "f"
+    # Python's own numbers, also in lists, take the dtype that they meet, as in NumPy.
+    numpys = isinstance(argument, (np.ndarray, np.generic)) and not isinstance(argument, float)
+    weak = not numpys and param.dtype.kind == "f"
     if not weak and not np.can_cast(array.dtype, param.dtype):
         raise ArgumentError(
             f"{param.name}: {array.dtype} would be narrowed to {param.dtype}; "
             f"convert it with .astype({param.dtype.name!r}) if that is meant"
         )
-    return array.astype(param.dtype)
+    with np.errstate(over="ignore"):
+        return array.astype(param.dtype)
 
 
 def _check_out(operand: Operand, array: Any, shape: tuple[int, ...]) -> None:
@@ -178,7 +184,10 @@ def _operand(array: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
         return array, 0
     if array.shape != shape:
         array = np.broadcast_to(array, shape)
-    if array.flags.aligned and (array.ndim == 1 or array.flags.c_contiguous):
-        return array, array.strides[-1] if array.ndim else 0
+    # The strides of axes of length 1 mean nothing, so those of contiguous arrays are not read.
+    if array.flags.aligned and array.flags.c_contiguous:
+        return array, array.itemsize
+    if array.flags.aligned and array.ndim == 1:
+        return array, array.strides[0]
     array = np.ascontiguousarray(array)
     return array, array.itemsize

@@ -102,6 +102,9 @@ class Kernel:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"kernels are immutable: cannot set {name!r}")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"kernels are immutable: cannot delete {name!r}")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return self._program.recipe
 
