@@ -362,6 +362,7 @@ def jacobian(
     wrt: Wrt | None = None,
     args: Args | None = None,
     mode: str = "auto",
+    sparse: bool = False,
 ) -> Any:
     """The derivative of every output with respect to every parameter.
 
@@ -372,7 +373,7 @@ def jacobian(
         >>> sd.jacobian("r*cos(t), r*sin(t)")(2.0, 0.0)
         (Gradient(r=1.0, t=-0.0), Gradient(r=0.0, t=2.0))
     """
-    return _transformation(partial(autodiff.jacobian, mode=_mode(mode)), source, args, wrt)
+    return _transformation(partial(autodiff.jacobian, mode=_mode(mode, sparse)), source, args, wrt)
 
 
 def value_and_jacobian(
@@ -381,9 +382,10 @@ def value_and_jacobian(
     wrt: Wrt | None = None,
     args: Args | None = None,
     mode: str = "auto",
+    sparse: bool = False,
 ) -> Any:
     """The value and the Jacobian, as `(value, jacobian)`; see `jacobian`."""
-    transform = partial(autodiff.jacobian, mode=_mode(mode), with_value=True)
+    transform = partial(autodiff.jacobian, mode=_mode(mode, sparse), with_value=True)
     return _transformation(transform, source, args, wrt)
 
 
@@ -393,6 +395,7 @@ def hessian(
     wrt: Wrt | None = None,
     args: Args | None = None,
     mode: str = "auto",
+    sparse: bool = False,
 ) -> Any:
     """The matrix of second derivatives of a function with one output, a named tuple of rows.
 
@@ -403,7 +406,7 @@ def hessian(
         >>> h.x.x, h.x.y, h.y.x, h.y.y
         (10.0, 6.0, 6.0, 0.0)
     """
-    return _transformation(partial(autodiff.hessian, mode=_mode(mode)), source, args, wrt)
+    return _transformation(partial(autodiff.hessian, mode=_mode(mode, sparse)), source, args, wrt)
 
 
 def jvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:
@@ -440,7 +443,9 @@ def hvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | No
     return _transformation(autodiff.hvp, source, args, wrt)
 
 
-def _mode(mode: str) -> str:
+def _mode(mode: str, sparse: bool) -> str:
+    if sparse:
+        raise UnsupportedError("sparse=True arrives with array functions")
     if mode not in ("auto", "forward", "reverse"):
         raise ArgumentError(f'mode={mode!r}: expected "auto", "forward" or "reverse"')
     return mode

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -110,6 +111,105 @@ def test_wrt_and_several_outputs() -> None:
     assert json.loads(result.stdout)["outputs"] == ["d_z", "d_x"]
     result = run("compile", "x*y, x", "--json")
     assert json.loads(result.stdout)["outputs"][:2] == ["value_0", "value_1"]
+
+
+def strict_json(text: str) -> Any:
+    """The value that `text` denotes, in JSON as its standard has it."""
+
+    def refuse(token: str) -> None:
+        raise AssertionError(f"{token} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_spells_what_is_not_finite() -> None:
+    words = ("x*y", "--at", "x=inf,y=0", "--json", "--check")
+    facts = strict_json(run("compile", *words).stdout)
+    assert facts["at"] == {"x": "inf", "y": 0.0}
+    assert facts["values"] == {"value": "nan", "d_x": 0.0, "d_y": "inf"}
+    assert facts["check"]["at"]["x"] == "inf"
+    result = run("check", "-sqrt(x)", "--at", "x=0", "--json")
+    row = strict_json(result.stdout)["rows"][0]
+    assert result.exit_code == 0
+    assert (row["gradient"], row["error"], row["exact"]) == ("-inf", "nan", None)
+    assert row["verdict"] == "no reference"
+    assert '"-inf"' in run("compile", "--help").stdout
+
+
+def test_points_are_formulas_and_shown_to_the_last_digit() -> None:
+    result = run("compile", "x*y", "--at", "x=max(1,2), y=pi")
+    assert "\nat x=2, y=3.141592653589793\n" in result.stdout
+    assert result.stdout.splitlines()[-1] == "   d_y    2.0"
+    assert not any(line.endswith(" ") for line in result.stdout.splitlines()[-4:])
+    assert "derivatives at x=0.1" in run("check", "x", "--at", "x=0.1").stdout
+    assert "x=3.141592653589793" in run("check", "x", "--at", "x=pi").stdout
+    assert run("compile", "x", "--at", "x=(1,2)").stderr == "error: --at: (1,2) is not one number\n"
+
+
+@pytest.mark.parametrize(
+    "word", ["nofile.txt", "a/b.sym", "./x", "/nonexistent/x", "../x*y", "1.txt", "model-2.py"]
+)
+def test_files_that_are_not_there(word: str) -> None:
+    result = run("compile", word)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: no such file: {word}\n"
+
+
+@pytest.mark.parametrize("formula", ["x/y", "x/2.", "0.5/x", "x", "1.5e3*x/y", "x/y/z"])
+def test_formulas_that_are_not_files(formula: str) -> None:
+    result = run("compile", formula)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+
+
+def test_a_file_named_like_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x").write_text("sin(y)")
+    Path("x.txt").write_text("cos(y)")
+    result = run("compile", "x")
+    assert result.stdout.startswith("f(y) = sin(y)\n")
+    assert result.stderr == "reading the file x\n"
+    result = run("compile", "x.txt")
+    assert result.stdout.startswith("f(y) = cos(y)\n")
+    assert result.stderr == ""
+    assert "directory" in run("compile", "./").stderr
+
+
+def test_a_program_is_shown_in_lines() -> None:
+    assert run("compile", "x*y, x").stdout.startswith(
+        "f(x, y):\n  value_0 = x * y\n  value_1 = x\n  value_0, value_1\n\n"
+    )
+    result = run("compile", ", ".join(f"x**{k}" for k in range(2, 100)), "--output", "value")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "f(x):"
+    assert lines.index("") <= 42
+    assert lines[lines.index("") - 1].startswith("  ... ")
+
+
+def test_large_functions_have_a_short_summary(tmp_path: Path) -> None:
+    path = tmp_path / "large.txt"
+    names = [f"x{k}" for k in range(3000)]
+    path.write_text("+".join(f"sin({name})" for name in names))
+    at = [f"--at={name}=0" for name in names]
+    result = run("compile", str(path), *at)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "f(x0, x1, ..., x2999): 5999 operations"
+    assert lines[2] == "  5999 operations, 3001 outputs; --emit ir shows them"
+    assert "at x0=0, x1=0, ..., x2999=0" in lines
+    assert lines[-2:] == ["   d_x38  1.0", "   ... 2961 more; --json shows all"]
+    assert len(lines) < 60
+    assert max(map(len, lines)) < 250
+    facts = json.loads(run("compile", str(path), *at, "--json").stdout)
+    assert facts["formula"] is None
+    assert facts["assignments"] is None
+    assert len(facts["values"]) == 3001
+
+
+def test_a_check_without_a_reference() -> None:
+    result = run("check", "sqrt(x)", "--at", "x=0")
+    assert result.exit_code == 0
+    assert "no reference" in result.stdout
 
 
 def test_check_passes_and_fails() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,10 +15,11 @@ from symdiff.codegen.notation import Equations, Form, Style, equations
 from symdiff.codegen.source import ATOM, UNARY, Term, require_scalars
 from symdiff.ir import Function, Literal, Op, f32, leaves
 
-_KEYWORDS: Final = frozenset(
-    {"and", "or", "not", "if", "else", "for", "in", "def", "return", "True", "False"}
-    | {"pi", "inf", "nan"}
+# What no name of the text front end can be.
+_RESERVED: Final = frozenset(
+    {"and", "or", "not", "if", "else", "def", "return", "True", "False", "pi"}
 )
+_LONGEST_NAME: Final = 255
 _PI32: Final = np.float32(math.pi).item()
 
 
@@ -36,7 +39,10 @@ def formula(fn: Function) -> str:
     """The text of `fn` that parses back to it: an expression, on lines of their own before it
     the parts that it shares. Several outputs are assigned, too, and listed in the last line.
 
-    For reading only: infinities and NaNs, conversions, and names that text cannot spell.
+    The text says nothing of the order and the types of parameters, nor of those that `fn` does not
+    use; who reads it back gives them as `args`. Three things it can only show to people, marked so
+    that reading them is a ParseError: infinite and NaN constants (`<inf>`, `<nan>`), parameters
+    with a name that text cannot spell (`<x y>`, `<pi>`), and conversions (`convert(x, dtype=f64)`).
 
     Raises:
         UnsupportedError: `fn` has tensors.
@@ -51,10 +57,24 @@ def formula(fn: Function) -> str:
 
 def _named(fn: Function) -> tuple[Equations, list[str]]:
     require_scalars(fn, "a formula")
-    names = Names(_KEYWORDS)
-    params = {name: names.claim(python_identifier(name)) for name in fn.param_names}
+    names = Names(_RESERVED)
+    params = {
+        name: names.claim(name) if _is_readable(name) else f"<{_visible(name)}>"
+        for name in fn.param_names
+    }
     outputs = [names.claim(python_identifier(leaf.name)) for leaf in leaves(fn.result)]
     return equations(fn, _Text(), params, names), outputs
+
+
+def _is_readable(name: str) -> bool:
+    """Whether the text front end reads `name` as the parameter called so."""
+    plain = re.fullmatch(r"[^\W\d]\w*", name) and name.isidentifier()
+    short = len(name) <= _LONGEST_NAME and name not in _RESERVED
+    return bool(plain) and short and unicodedata.is_normalized("NFKC", name)
+
+
+def _visible(name: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 class _Text(Style):
@@ -67,7 +87,11 @@ class _Text(Style):
         return name
 
     def number(self, literal: Literal) -> Term:
-        return text_number(literal)
+        number = literal.scalar
+        if number is None or math.isfinite(number):
+            return text_number(literal)
+        marked = "<nan>" if math.isnan(number) else "<inf>"
+        return Term(f"-{marked}", UNARY) if number < 0 else Term(marked)
 
     def form(self, op: Op, attrs: Mapping[str, Any]) -> Form:
         if op.notation is None:

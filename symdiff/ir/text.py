@@ -5,27 +5,33 @@ func @f(%x: f64, %y: f64) {
   %1: f64 = mul %x, %0
   return %1
 }
+
+A name that is not made of letters, digits and underscores, or that is all digits as those of
+values are, is written as a JSON string: %"x y".
 """
 
 from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from symdiff.errors import IRError, ShapeError
+import numpy as np
+
+from symdiff.errors import IRError, SymdiffError
 from symdiff.ir.graph import CONST, ITEM, PARAM, Function, Graph, Literal, Value
 from symdiff.ir.op import Op
 from symdiff.ir.tree import Branch, Leaf, Tree, leaves
 from symdiff.ir.types import parse_type
 
-_DEFAULT = Leaf("value")
+_DEFAULT: Final = Leaf("value")
 
 
 def print_function(fn: Function) -> str:
     """`fn` as text. Values are numbered in order; constants and parameters by what they are."""
-    names = {p: f"%{p.attr('name')}" for p in fn.params}
+    names = {p: f"%{_print_name(p.attr('name'))}" for p in fn.params}
     lines: list[str] = []
     for value in fn.live():
         if value.op is PARAM:
@@ -42,7 +48,15 @@ def print_function(fn: Function) -> str:
     params = ", ".join(f"{names[p]}: {p.type}" for p in fn.params)
     result = "" if fn.result == _DEFAULT else f" -> {_print_tree(fn.result)}"
     returned = ", ".join(names[v] for v in fn.outputs)
-    return "\n".join([f"func @{fn.name}({params}){result} {{", *lines, f"  return {returned}", "}"])
+    head = f"func @{_print_name(fn.name)}({params}){result} {{"
+    return "\n".join([head, *lines, f"  return {returned}", "}"])
+
+
+_PLAIN: Final = re.compile(r"(?!\d+\Z)\w+")
+
+
+def _print_name(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else _json(name)
 
 
 def _print_attr(value: Any) -> str:
@@ -57,19 +71,31 @@ def _json(value: Any) -> str:
 
 def _print_tree(tree: Tree) -> str:
     if isinstance(tree, Leaf):
-        return tree.name
+        return _print_name(tree.name)
     if tree.fields is None:
         return f"({', '.join(map(_print_tree, tree.children))})"
     pairs = zip(tree.fields, tree.children, strict=True)
-    return f"{tree.label}{{{', '.join(f'{name}: {_print_tree(child)}' for name, child in pairs)}}}"
+    inner = ", ".join([f"{_print_name(name)}: {_print_tree(child)}" for name, child in pairs])
+    return f"{_print_name(tree.label)}{{{inner}}}"
 
 
-_HEAD = re.compile(r"func @(?P<name>[^(]*)\((?P<params>[^)]*)\)(?: -> (?P<result>.*))? \{")
-_PARAM = re.compile(r"%(?P<name>[^:,]+): (?P<type>[a-z0-9]+(?:\[[\d,]*\])?)(?:, |$)")
-_LINE = re.compile(
-    r"%(?P<name>\d+): (?P<type>[^=]+) = (?P<op>\w+)(?: (?P<args>%[^{]+?))?(?: \{(?P<attrs>.*)\})?"
+_NAME: Final = r"""(?:\w+|"[^"\\]*+(?:\\.[^"\\]*+)*+")"""
+_VALUE: Final = re.compile(f"%{_NAME}")
+_HEAD: Final = re.compile(rf"func @({_NAME})\(")
+_PARAM: Final = re.compile(
+    rf"%(?P<name>{_NAME}): (?P<type>[a-z0-9]+(?:\[[\d,]*\])?)(?P<end>, (?=%)|\))"
 )
-_ATTR = re.compile(r"(?:, )?(\w+)=")
+_LINE: Final = re.compile(
+    r"%(?P<name>\d+): (?P<type>[^=]+) = (?P<op>\w+)"
+    rf"(?: (?P<args>%{_NAME}(?:, %{_NAME})*+))?(?: \{{(?P<attrs>.*)\}})?"
+)
+_RETURN: Final = re.compile(rf"return (%{_NAME}(?:, %{_NAME})*+)")
+_ATTR: Final = re.compile(r"(?:, )?(\w+)=")
+# What it raises to be given a text that nobody printed: wrong types and numbers of all kinds.
+_GARBAGE: Final = (
+    SymdiffError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError,
+    RecursionError, struct.error,
+)  # fmt: skip
 
 
 def read_function(text: str, ops: Mapping[str, Op]) -> Function:
@@ -79,47 +105,94 @@ def read_function(text: str, ops: Mapping[str, Op]) -> Function:
         IRError: not a printed function; the message names the line.
     """
     lines = [line.strip() for line in text.strip().splitlines()]
-    head = _HEAD.fullmatch(lines[0]) if lines else None
-    if head is None or len(lines) < 3 or lines[-1] != "}":
+    if len(lines) < 3 or lines[-1] != "}" or not lines[0].startswith("func @"):
         raise IRError("line 1: expected `func @name(%x: f64, ...) {` ... `}`")
     graph = Graph()
-    env: dict[str, Value] = {}
-    for match in _PARAM.finditer(head["params"]):
-        env[f"%{match['name']}"] = graph.param(match["name"], parse_type(match["type"]))
-    params = tuple(env.values())
+    env: dict[str, Value] = {}  # by name as printed, `%` included
     table = {**ops, "const": CONST, "item": ITEM}
-    for number, line in enumerate(lines[1:-2], 2):
-        try:
-            _read_line(graph, env, line, table)
-        except (KeyError, ValueError, ShapeError) as error:
-            raise IRError(f"line {number}: cannot read {line!r}: {error}") from None
-    word, _, names = lines[-2].partition(" ")
+    number, line = 1, lines[0]
     try:
-        outputs = tuple(env[name] for name in names.split(", "))
+        name, result = _read_head(graph, env, line)
+        params = tuple(env.values())
+        for number in range(2, len(lines) - 1):
+            line = lines[number - 1]
+            _read_line(graph, env, line, table)
+        number, line = len(lines) - 1, lines[-2]
+        outputs = _read_return(env, line)
+        if len(leaves(result)) != len(outputs):
+            raise ValueError(f"{len(outputs)} outputs, but the result in line 1 has other leaves")
+    except _GARBAGE as error:
+        raise IRError(f"line {number}: cannot read {_shortened(line)!r}: {error}") from None
+    return Function(name, params, outputs, result)
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
+def _read_name(text: str) -> str:
+    return json.loads(text) if text.startswith('"') else text
+
+
+def _read_head(graph: Graph, env: dict[str, Value], line: str) -> tuple[str, Tree]:
+    """The name of the function and the structure of its result; the parameters go to `env`."""
+    match = _HEAD.match(line)
+    if match is None or not line.endswith(" {"):
+        raise ValueError("expected `func @name(%x: f64, ...) {`")
+    name, names = _read_name(match[1]), set[str]()
+    at, more = match.end(), not line.startswith(")", match.end())
+    while more:
+        param = _PARAM.match(line, at)
+        if param is None:
+            raise ValueError("expected parameters such as `%x: f64, %y: f64`")
+        called = _read_name(param["name"])
+        if called in names:
+            raise ValueError(f"two parameters are called {called!r}")
+        names.add(called)
+        env[f"%{param['name']}"] = graph.param(called, parse_type(param["type"]))
+        at, more = param.end(), param["end"] != ")"
+    rest = line[at:-2] if names else line[at + 1 : -2]
+    if rest and not rest.startswith(" -> "):
+        raise ValueError("expected ` -> ` and the structure of the result, or ` {`")
+    return name, _read_tree(rest[4:]) if rest else _DEFAULT
+
+
+def _read_return(env: Mapping[str, Value], line: str) -> tuple[Value, ...]:
+    match = _RETURN.fullmatch(line)
+    if match is None:
+        raise ValueError("expected `return %0, %1`")
+    return _read_values(env, match[1])
+
+
+def _read_values(env: Mapping[str, Value], text: str) -> tuple[Value, ...]:
+    try:
+        return tuple([env[name] for name in _VALUE.findall(text)])
     except KeyError as error:
-        raise IRError(f"line {len(lines) - 1}: unknown value {error}") from None
-    if word != "return":
-        raise IRError(f"line {len(lines) - 1}: expected `return`")
-    result = _read_tree(head["result"]) if head["result"] else _DEFAULT
-    if len(leaves(result)) != len(outputs):
-        raise IRError(f"{len(outputs)} outputs, but the result {head['result']} has other leaves")
-    return Function(head["name"], params, outputs, result)
+        raise ValueError(f"unknown value {error}") from None
 
 
 def _read_line(graph: Graph, env: dict[str, Value], line: str, ops: Mapping[str, Op]) -> None:
     match = _LINE.fullmatch(line)
     if match is None:
         raise ValueError("expected `%0: f64 = op %x, %y {name=value}`")
-    args = tuple(env[name] for name in match["args"].split(", ")) if match["args"] else ()
+    name = f"%{match['name']}"
+    if name in env:
+        raise ValueError(f"{name} is there already")
+    args = _read_values(env, match["args"]) if match["args"] else ()
     attrs = dict(_read_attrs(match["attrs"] or ""))
-    op = ops[match["op"]]
+    op = ops.get(match["op"])
+    if op is None or op is PARAM:
+        raise ValueError(f"unknown operation {match['op']}")
     if op is CONST:
         type = parse_type(match["type"])
-        attrs["value"] = Literal.of(attrs["value"], type)
+        elements: Any = attrs["value"]
+        if isinstance(elements, list) and np.shape(cast("Any", elements)) != type.shape:
+            raise ValueError(f"these are not the elements of {type}")
+        attrs["value"] = Literal.of(elements, type)
     value = graph.add(op, args, tuple(sorted(attrs.items())))
     if str(value.type) != match["type"]:
         raise ValueError(f"the type is {value.type}")
-    env[f"%{match['name']}"] = value
+    env[name] = value
 
 
 def _read_attrs(text: str) -> Iterator[tuple[str, Any]]:
@@ -134,35 +207,66 @@ def _read_attrs(text: str) -> Iterator[tuple[str, Any]]:
         yield match[1], value if items is None or match[1] == "value" else tuple(items)
 
 
-_TREE_TOKEN = re.compile(r"\s*(?:([(){},:])|([^(){},:\s]+))")
+_TREE_TOKEN: Final = re.compile(rf"\s*+({_NAME}|[(){{}},:])")
+_PUNCTUATION: Final = frozenset("(){},:")
 
 
 def _read_tree(text: str) -> Tree:
-    tokens = [m[1] or m[2] for m in _TREE_TOKEN.finditer(text)]
-    tree, rest = _read_subtree(tokens, 0)
-    if rest != len(tokens):
-        raise IRError(f"cannot read the result structure {text!r}")
+    tokens: list[str] = []
+    at = 0
+    while at < len(text):
+        match = _TREE_TOKEN.match(text, at)
+        if match is None:
+            raise ValueError(f"cannot read the structure of the result from {text[at:][:40]!r}")
+        tokens.append(match[1])
+        at = match.end()
+    tokens.reverse()
+    try:
+        tree = _read_subtree(tokens)
+    except IndexError:
+        raise ValueError("the structure of the result ends too early") from None
+    if tokens:
+        raise ValueError(f"unexpected {tokens[-1]!r} after the structure of the result")
     return tree
 
 
-def _read_subtree(tokens: list[str], at: int) -> tuple[Tree, int]:
-    try:
-        if tokens[at] == "(":
-            children: list[Tree] = []
-            while tokens[at] != ")":
-                child, at = _read_subtree(tokens, at + 1)
-                children.append(child)
-            return Branch(tuple(children)), at + 1
-        if tokens[at + 1 : at + 2] == ["{"]:
-            label = tokens[at]
-            fields: list[str] = []
-            children = []
-            at += 1
-            while tokens[at] != "}":
-                fields.append(tokens[at + 1])
-                child, at = _read_subtree(tokens, at + 3)
-                children.append(child)
-            return Branch(tuple(children), tuple(fields), label), at + 1
-        return Leaf(tokens[at]), at + 1
-    except IndexError:
-        raise IRError("the result structure ends too early") from None
+# Tokens are taken from the end of the list, where the next one stands.
+
+
+def _read_subtree(tokens: list[str]) -> Tree:
+    if tokens[-1] == "(":
+        return Branch(tuple([child for _, child in _read_children(tokens, ")")]))
+    name = _read_label(tokens)
+    if tokens[-1:] != ["{"]:
+        return Leaf(name)
+    children = _read_children(tokens, "}")
+    return Branch(tuple([child for _, child in children]), tuple([f for f, _ in children]), name)
+
+
+def _read_children(tokens: list[str], end: str) -> list[tuple[str, Tree]]:
+    """The children up to the bracket `end`, each with its field if that is `}`."""
+    tokens.pop()
+    children: list[tuple[str, Tree]] = []
+    while tokens[-1] != end:
+        if children:
+            _expect(tokens, ",")
+        field = ""
+        if end == "}":
+            field = _read_label(tokens)
+            _expect(tokens, ":")
+        children.append((field, _read_subtree(tokens)))
+    tokens.pop()
+    return children
+
+
+def _read_label(tokens: list[str]) -> str:
+    token = tokens.pop()
+    if token in _PUNCTUATION:
+        raise ValueError(f"unexpected {token!r} in the structure of the result")
+    return _read_name(token)
+
+
+def _expect(tokens: list[str], wanted: str) -> None:
+    token = tokens.pop()
+    if token != wanted:
+        raise ValueError(f"expected {wanted!r} in the structure of the result, not {token!r}")

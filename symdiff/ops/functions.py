@@ -6,29 +6,35 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from symdiff.ir import Value
-from symdiff.ops import arithmetic, comparison, rounding, special, transcendental
-from symdiff.ops.arithmetic import abs, add, div, mul, sign, sub
+from symdiff.ir import Op, Value
+from symdiff.ops import comparison, rounding, transcendental
+from symdiff.ops.arithmetic import add, div, mul, sign, sub
 from symdiff.ops.comparison import eq, le, lt, ne, where
 from symdiff.ops.define import OPS, like
 from symdiff.ops.special import digamma, gamma, lgamma, polygamma
-from symdiff.ops.transcendental import cos, cosh, exp, hypot, log, pow, sin, sinh, tan, tanh
+from symdiff.ops.transcendental import cos, cosh, exp, hypot, log, sin, sinh, tan, tanh
+
+Conditions = tuple[int, ...] | Literal["all"]
 
 
 @dataclass(frozen=True, slots=True)
 class NamedFunction:
     """A function that formulas may call: `build(*operands)`, with `least` to `most` operands.
 
-    `conditions` are the positions of operands that are conditions rather than numbers.
+    `conditions` are the positions of operands that are conditions rather than numbers, or "all".
     """
 
     name: str
     build: Callable[..., Value]
     least: int
     most: float
-    conditions: tuple[int, ...] = ()
+    conditions: Conditions = ()
+
+    def takes_condition(self, position: int) -> bool:
+        """Whether the operand at `position` is a condition rather than a number."""
+        return self.conditions == "all" or position in self.conditions
 
     @property
     def expects(self) -> str:
@@ -44,7 +50,7 @@ FUNCTIONS: Final[dict[str, NamedFunction]] = {}
 
 
 def function(
-    *names: str, least: int = 1, most: float | None = None, conditions: tuple[int, ...] = ()
+    *names: str, least: int = 1, most: float | None = None, conditions: Conditions = ()
 ) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
     """Register a builder under its own name and `names`."""
 
@@ -196,7 +202,7 @@ def beta(x: Value, y: Value) -> Value:
     return exp(sub(add(lgamma(x), lgamma(y)), lgamma(add(x, y))))
 
 
-@function("xor", "Xor", "logical_xor", least=2, conditions=(0, 1))
+@function("xor", "Xor", "logical_xor", least=2, conditions="all")
 def exclusive_or(x: Value, y: Value) -> Value:
     return ne(x, y)
 
@@ -240,8 +246,12 @@ def _register_ops() -> None:
         comparison.or_: 1,
         transcendental.logaddexp: 2,
     }
-    conditions = {comparison.where: (0,), comparison.not_: (0,)}
-    logic = {comparison.and_, comparison.or_}
+    conditions: dict[Op, Conditions] = {
+        comparison.where: (0,),
+        comparison.not_: "all",
+        comparison.and_: "all",
+        comparison.or_: "all",
+    }
     special_forms = {
         "log": (log_to_base, 1, 2),
         "polygamma": (derivative_of_digamma, 2, 2),
@@ -252,8 +262,7 @@ def _register_ops() -> None:
         build, least, most = special_forms.get(op.name, (op, op.arity, op.arity))
         if op in variadic:
             build, least, most = _folded(op), variadic[op], math.inf
-        places = tuple(range(64)) if op in logic else conditions.get(op, ())
-        entry = NamedFunction(op.name, build, least, most, places)
+        entry = NamedFunction(op.name, build, least, most, conditions.get(op, ()))
         for name in (op.name, *op.aliases):
             if name in FUNCTIONS:
                 raise ValueError(f"function {name!r} is defined twice")
@@ -263,5 +272,3 @@ def _register_ops() -> None:
 
 
 _register_ops()
-
-__all__ = ["FUNCTIONS", "NamedFunction", "abs", "arithmetic", "pow", "special"]

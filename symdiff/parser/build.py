@@ -285,9 +285,8 @@ class _Builder:
             reason = f"{node.text} takes {entry.expects}, not {len(operands)}"
             raise self.fail(reason, node, f"write {node.text}({names})")
         values: list[Value] = []
-        variadic = bool(entry.conditions) and math.isinf(entry.most)
         for i, (operand, child) in enumerate(zip(operands, node.children, strict=True)):
-            if variadic or i in entry.conditions:
+            if entry.takes_condition(i):
                 values.append(self.as_condition(operand, child, node.text))
             else:
                 values.append(self.as_value(operand, child))
@@ -341,9 +340,11 @@ class _Builder:
             return value
         short = not node.children and node.end - node.start <= 40
         written = self.program.source[node.start : node.end] if short else "x"
+        # These bind tighter than comparisons do: x > 0 | x < 1 is x > (0 | x) < 1.
+        grouped = {"`&`": "(a > 0) & (b > 0)", "`|`": "(a > 0) | (b > 0)", "`~`": "~(a > 0)"}
         hint = f"write {written} != 0"
-        if whose in ("`&`", "`|`", "`~`"):
-            hint += "; & and | need parentheses: (a > 0) & (b > 0)"
+        if whose in grouped:
+            hint = f"put each comparison in parentheses: {grouped[whose]}"
         raise self.fail(f"{whose} needs a condition, this is a number", node, hint)
 
     def unknown_function(self, node: Node) -> ParseError:

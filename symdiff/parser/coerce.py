@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,15 +29,12 @@ def build_call(entry: NamedFunction, operands: Sequence[Value], dtype: DType) ->
     """
     if entry.name in ("eq", "ne") and all(o.type.dtype is boolean for o in operands):
         return entry.build(*operands)
-    # The table lists a few positions of and, or; they take any number of conditions.
-    any_number_of_conditions = bool(entry.conditions) and math.isinf(entry.most)
     return entry.build(
-        *(
-            as_condition(o) if any_number_of_conditions or i in entry.conditions
-            else as_number(o, dtype)
+        *[
+            as_condition(o) if entry.takes_condition(i) else as_number(o, dtype)
             for i, o in enumerate(operands)
-        )
-    )  # fmt: skip
+        ]
+    )
 
 
 def compute_call(entry: NamedFunction, operands: Sequence[Any]) -> Any:

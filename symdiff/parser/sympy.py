@@ -204,8 +204,6 @@ class _Reader:
         """The new parameter called `name`."""
         if type.shape:
             raise UnsupportedError(f"parameter {name!r} is an array ({type}); only scalars so far")
-        if not name or set(name) & set(",:()%\n"):
-            raise UnsupportedError(f"a parameter cannot be called {name!r}; rename the symbol")
         self.params[name] = param = self.graph.param(name, type)
         return param
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
+from keyword import iskeyword
 from typing import Any, cast
 
-from symdiff.errors import ArgumentError, TraceError, UnsupportedError
+from symdiff.errors import ArgumentError, SymdiffError, TraceError, UnsupportedError
 from symdiff.ir import (
     F64,
     Branch,
@@ -21,7 +23,16 @@ from symdiff.ir import (
     f64,
 )
 from symdiff.parser.coerce import as_condition, as_number
-from symdiff.parser.tracer import Tracer, apply, described, graph_of, is_number, lift, where
+from symdiff.parser.tracer import (
+    Tracer,
+    apply,
+    described,
+    graph_of,
+    is_number,
+    lift,
+    place_of,
+    where,
+)
 
 __all__ = ["Tracer", "apply", "call_function", "trace", "where"]
 
@@ -29,8 +40,9 @@ __all__ = ["Tracer", "apply", "call_function", "trace", "where"]
 def trace(function: Callable[..., Any], args: Mapping[str, Type] | None = None) -> Function:
     """What `function` computes, found by calling it once with a Tracer per parameter.
 
-    Parameters are those of its signature: scalars, f64 unless `args` gives another type. What
-    `function` raises passes through unchanged.
+    Parameters are those of its signature: scalars, f64 unless `args` gives another type, and in
+    the order of `args` where it names them all. What `function` raises passes through unchanged,
+    except for a TypeError or AttributeError that Python raises because of a traced value.
 
     Raises:
         TraceError: the signature or the result cannot be traced, or the function did what a
@@ -49,8 +61,9 @@ def trace(function: Callable[..., Any], args: Mapping[str, Type] | None = None) 
         if type.shape:
             raise UnsupportedError(f"parameter {parameter!r} is an array ({type}); only scalars")
     graph = Graph()
-    params = tuple([graph.param(n, types.get(n, F64)) for n in names])
-    result = function(*map(Tracer, params))
+    order = list(types) if len(types) == len(names) else names
+    params = {n: graph.param(n, types.get(n, F64)) for n in order}
+    result = _call(function, [Tracer(params[n]) for n in names])
     graph.location = None
     outputs: list[Value] = []
     tree = _structure(graph, result, outputs, name)
@@ -58,7 +71,23 @@ def trace(function: Callable[..., Any], args: Mapping[str, Type] | None = None) 
         raise TraceError(f"{name} returns nothing to compute: {result!r}")
     if isinstance(tree, Leaf):
         tree = Leaf("value")
-    return Function(name if name.isidentifier() else "f", params, tuple(outputs), tree)
+    name = name if name.isidentifier() else "f"
+    return Function(name, tuple(params.values()), tuple(outputs), tree)
+
+
+def _call(function: Callable[..., Any], tracers: Sequence[Tracer]) -> Any:
+    """What `function` returns.
+
+    Raises:
+        TraceError: a traced value was given to something in Python that has no use for it.
+    """
+    try:
+        return function(*tracers)
+    except (TypeError, AttributeError) as error:
+        if isinstance(error, SymdiffError) or not re.search(r"\bTracer\b", str(error)):
+            raise
+        message = re.sub(r"\bTracer\b", "traced value", str(error))
+        raise TraceError(f"{place_of(error)}{message}; a traced value is a scalar") from error
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
@@ -68,15 +97,22 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         raise TraceError(
-            f"{name} has no signature that Python can tell; wrap it: lambda x, y: {name}(x, y)"
+            f"{name} has no signature that Python can tell; {_wrapping(name)}"
         ) from None
     for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             raise TraceError(
                 f"{name}: the parameter `{parameter}` cannot be given by position; "
-                f"wrap the function: lambda x, y: {name}(...)"
+                + _wrapping(name)
             )
     return [parameter.name for parameter in parameters]
+
+
+def _wrapping(name: str) -> str:
+    """How to come by a function whose parameters can be told, from the one called `name`."""
+    if name.isidentifier() and not iskeyword(name):
+        return f"wrap it in a function that names its arguments: lambda x, y: {name}(x, y)"
+    return "give it plain parameters, as in `lambda x, y: x*y`, or call it in such a function"
 
 
 def _structure(graph: Graph, result: Any, outputs: list[Value], name: str) -> Tree:

@@ -6,7 +6,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Sequence
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Final, NoReturn, cast
 
 import numpy as np
@@ -109,17 +109,33 @@ _LIBRARIES: Final = {"symdiff", "numpy", "scipy", "sympy"}
 def _user_frame() -> FrameType | None:
     """The innermost frame that is in none of the libraries."""
     frame = inspect.currentframe()
-    while frame is not None:
-        module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] not in _LIBRARIES:
-            return frame
+    while frame is not None and _is_library(frame):
         frame = frame.f_back
-    return None
+    return frame
+
+
+def _is_library(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _LIBRARIES
 
 
 def _place() -> str:
     frame = _user_frame()
-    return f"{frame.f_code.co_filename}, line {frame.f_lineno}: " if frame else ""
+    return _written(frame.f_code, frame.f_lineno) if frame else ""
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost line in none of the libraries that `error` passed through, for a message."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        if not _is_library(trace.tb_frame):
+            place = _written(trace.tb_frame.f_code, trace.tb_lineno)
+        trace = trace.tb_next
+    return place
+
+
+def _written(code: CodeType, line: int) -> str:
+    return f"{code.co_filename}, line {line}: "
 
 
 def _error(message: str) -> TraceError:
@@ -127,6 +143,10 @@ def _error(message: str) -> TraceError:
 
 
 # Traced values.
+
+
+class _MissingAttributeError(TraceError, AttributeError):
+    """The TraceError of an attribute, which hasattr() and the protocols of Python understand."""
 
 
 def _binary(name: str) -> Callable[[Tracer, Any], Any]:
@@ -172,6 +192,44 @@ class Tracer:
     def ndim(self) -> int:
         """The number of dimensions: 0."""
         return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements: 1."""
+        return 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype of the numbers that it stands for."""
+        return self.value.type.dtype.numpy
+
+    @property
+    def real(self) -> Tracer:
+        """The real part: itself."""
+        return self
+
+    @property
+    def imag(self) -> float:
+        """The imaginary part: 0."""
+        return 0.0
+
+    def __getattr__(self, name: str) -> NoReturn:
+        known = name in _numpy_functions()
+        instead = f"np.{name}(...)" if known else "operators and NumPy's functions"
+        raise _MissingAttributeError(f"{_place()}a traced value has no `{name}`; use {instead}")
+
+    def __copy__(self) -> Tracer:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return self
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise _error(
+                f"the format {spec!r} needs a number; a traced value has none, write {{x}}"
+            )
+        return str(self)
 
     __add__, __radd__ = _binary("add"), _reflected("add")
     __sub__, __rsub__ = _binary("subtract"), _reflected("subtract")
@@ -222,6 +280,14 @@ class Tracer:
     __iter__ = _refused("a loop or an unpacking needs elements", "make each scalar a parameter")
     __len__ = _refused("len() needs a length", "make each scalar a parameter")
     __getitem__ = _refused("indexing needs elements", "make each scalar a parameter")
+    __setitem__ = _refused("an assignment to an element needs elements", "make new values instead")
+    __delitem__ = _refused("`del` of an element needs elements", "make each scalar a parameter")
+    __contains__ = _refused("`in` needs elements", "compare with == and |")
+    __enter__ = __exit__ = _refused("`with` needs a context", "use the value as it is")
+    __reduce_ex__ = _refused("pickle needs a number", "pickle the Function that tracing gives")
+    __matmul__ = __rmatmul__ = _refused("`@` needs arrays", "write * for a product of numbers")
+    __lshift__ = __rlshift__ = _refused("`<<` needs a whole number", "write x * 2**n")
+    __rshift__ = __rrshift__ = _refused("`>>` needs a whole number", "write x / 2**n")
     __array__ = _refused(
         "a NumPy array needs numbers",
         "return a tuple or a list for several results, and use scalar functions such as np.sin",
@@ -250,12 +316,15 @@ class Tracer:
         return known(*args, **kwargs)
 
 
-def _unknown(name: str) -> TraceError:
+def _numpy_functions() -> set[str]:
+    """The names of those of NumPy's functions that take traced values."""
     ufuncs = {n for n in _UFUNCS if isinstance(getattr(np, n, None), np.ufunc)}
-    functions = ufuncs | {f.__name__ for f in _ARRAY_FUNCTIONS}
-    return _error(
-        f"np.{name} does not work on a traced scalar; these do: {', '.join(sorted(functions))}"
-    )
+    return ufuncs | {f.__name__ for f in _ARRAY_FUNCTIONS}
+
+
+def _unknown(name: str) -> TraceError:
+    known = ", ".join(sorted(_numpy_functions()))
+    return _error(f"np.{name} does not work on a traced scalar; these do: {known}")
 
 
 # NumPy's functions.

@@ -1,6 +1,7 @@
 """Constant folding and algebra that is exact in IEEE arithmetic, so that it always runs.
 
-"Exact" means: the same bits for every operand, infinities, NaNs and signed zeros included.
+"Exact" means: the same bits for every operand, infinities, NaNs and signed zeros included. Folded
+constants are NumPy's, which may differ from libm's functions in the last digit.
 """
 
 from __future__ import annotations

@@ -204,3 +204,9 @@ def test_saturated_derivatives_keep_their_digits(x: float) -> None:
 def test_the_gradient_does_not_depend_on_unused_parameters() -> None:
     fn = sd.function("x*2", ["x", "y"])
     assert sd.grad(fn)(3.0, math.nan) == (2.0, 0.0)
+
+
+def test_sparse_derivatives_are_announced() -> None:
+    for transform in (sd.jacobian, sd.hessian):
+        with pytest.raises(sd.UnsupportedError, match="sparse"):
+            transform("x*y", sparse=True)

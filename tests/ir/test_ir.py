@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from formulas import functions
 from hypothesis import given
+from hypothesis import strategies as st
 
 from symdiff import ops
 from symdiff.errors import IRError, ShapeError
@@ -76,10 +78,101 @@ def test_structure_and_odd_names_survive_the_text() -> None:
     assert again.param_names == fn.param_names
 
 
+ODD = [
+    "x y", r"\theta_{1}", r"\theta_{1,2}", "x}", "a{b}", "a\tb", " x ", "a\u2028b", "a\nb", '"',
+    "'", '"x"', "%x", ") -> (", "0", "12", "", "x: f64", "a, b", "a\\", "x\u0302", "\u2118",
+    "func @f(", "=",
+]  # fmt: skip
+PIECES = [*'"\\%(){},:= 0[]\n', "null", "sin", "f32", "1e999"]
+
+
+def named(names: list[str]) -> Function:
+    """A function in all of whose places for names `names` stand."""
+    graph = Graph()
+    params = tuple([graph.param(name, F64) for name in names])
+    value = graph.const(2.0, F64)
+    for param in params:
+        value = ops.add(ops.mul(value, param), ops.sin(param))
+    fields = Branch(tuple([Leaf(name) for name in names]), tuple(names), names[0])
+    tree = Branch((Leaf(names[-1]), fields, Branch(()), Branch((), (), names[0])))
+    return Function(names[-1], params, (value, *params), tree)
+
+
+def assert_same(again: Function, fn: Function) -> None:
+    verify(again)
+    assert print_function(again) == print_function(fn)
+    assert (again.name, again.param_names) == (fn.name, fn.param_names)
+    assert again.result == fn.result
+    at = [0.5 + i for i in range(len(fn.params))]
+    np.testing.assert_array_equal(interpret(again, at), interpret(fn, at))
+
+
+@pytest.mark.parametrize("name", ODD, ids=ascii)
+def test_odd_names_survive_the_text(name: str) -> None:
+    fn = named([name])
+    text = print_function(fn)
+    assert len(text.splitlines()) == 7
+    assert json.dumps(name) in text
+    assert_same(read_function(text, OPS), fn)
+
+
+@given(names=st.lists(st.text() | st.sampled_from([*ODD, "x", "lambda"]), min_size=1, unique=True))
+def test_all_names_survive_the_text(names: list[str]) -> None:
+    fn = named(names)
+    assert_same(read_function(print_function(fn), OPS), fn)
+
+
+def test_ordinary_names_are_printed_bare() -> None:
+    text = print_function(named(["x_1", "θ", "1x", "lambda"]))
+    assert text.startswith(
+        "func @lambda(%x_1: f64, %θ: f64, %1x: f64, %lambda: f64) -> (lambda, x_1"
+    )
+    assert text.count('"') == 0
+
+
+@given(data=st.data(), fn=functions())
+def test_garbage_is_an_ir_error(data: st.DataObject, fn: Function) -> None:
+    """Characters of a printed function replaced, doubled or dropped: read, or refused by line."""
+    text = print_function(data.draw(st.sampled_from([fn, named(["x y", "z}"])])))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        piece = data.draw(st.sampled_from(PIECES))
+            st.sampled_from([*'"\\%(){},:= 0[]\n', "null", "sin", "f32", "[", "1e999"])
+        )
+        text = text[:at] + piece + text[at + data.draw(st.integers(0, 3)) :]
+    try:
+        read_function(text, OPS)
+    except IRError as error:
+        assert str(error).startswith("line ")  # noqa: PT017
+
+
+@pytest.mark.parametrize("bracket", ["(", "((a, ", 'G{"x y": ', "[", "{"])
+def test_deep_and_long_garbage_is_refused_quickly(bracket: str) -> None:
+    text = f"func @f(%x: f64) -> {bracket * 100_000} {{\n  return %x\n}}"
+    with pytest.raises(IRError, match="line 1"):
+        read_function(text, OPS)
+    attrs = "[" * 100_000
+    with pytest.raises(IRError, match="line 2"):
+        read_function(f"func @f() {{\n  %0: f64 = const {{value={attrs}}}\n  return %0\n}}", OPS)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "line 1"),
+        ("func @f(%x: f64, ) {\n  %0: f64 = sin %x\n  return %0\n}", "line 1"),
+        ("func @f(x: f64) {\n  %0: f64 = sin %x\n  return %0\n}", "line 1"),
+        ("func @f(%x: f65) {\n  %0: f64 = sin %x\n  return %0\n}", "line 1: .*f65"),
+        ('func @f(%"x: f64) {\n  %0: f64 = sin %x\n  return %0\n}', "line 1"),
+        ("func @f(%x: f64, %x: f32) {\n  %0: f64 = sin %x\n  return %0\n}", "two parameters"),
+        ("func @f(%x: f64) -> a b {\n  %0: f64 = sin %x\n  return %0\n}", "line 1: .*unexpected"),
+        ("func @f(%x: f64) -> (a {\n  %0: f64 = sin %x\n  return %0\n}", "line 1: .*too early"),
+        ("func @f(%x: f64) -> G{a b} {\n  %0: f64 = sin %x\n  return %0\n}", "line 1: .*':'"),
+        ("func @f(%x: f64) {\n  %0: f64 = sin %x\n  %0: f64 = cos %x\n  return %0\n}", "line 3"),
+        ("func @f(%x: f64) {\n  %0: f64 = const {value={}}\n  return %0\n}", "line 2"),
+        ("func @f(%x: f64) {\n  %0: f64[2] = const {value=[1]}\n  return %0\n}", "line 2"),
+        ('func @f() {\n  %0: f64 = param {name="x", type="f64"}\n  return %0\n}', "line 2"),
+        ("func @f(%x: f64) {\n  %0: f64 = sin %x\n  yield %0\n}", "line 3: .*`return"),
         ("func @f(%x: f64) {\n  return %x", "line 1"),
         ("func @f(%x: f64) {\n  %0: f64 = sine %x\n  return %0\n}", "line 2"),
         ("func @f(%x: f64) {\n  %0: f64 = sin %y\n  return %0\n}", "line 2"),

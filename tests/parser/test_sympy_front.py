@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import subprocess
 import sys
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+import symdiff as sd
 from symdiff.errors import ParseError, UnsupportedError
 from symdiff.ir import BOOL, F32, F64, Type, f64, interpret, print_function, verify
 from symdiff.parser.sympy import is_sympy, parse_sympy
@@ -182,9 +184,56 @@ def test_two_symbols_of_one_name_are_told_apart() -> None:
         parse_sympy(x + S.sin(S.Symbol("x", real=True)))
 
 
-def test_a_symbol_needs_a_name_that_the_ir_can_print() -> None:
-    with pytest.raises(UnsupportedError, match=r"cannot be called 'f\(t\)'"):
-        parse_sympy(S.Symbol("f(t)"))
+ODD = [
+    "x y", r"\theta_{1}", r"\theta_{1,2}", "x}", "a{b}", "f(t)", "a\tb", " x ", "a\u2028b", '"',
+    "'", "0", "", "a, b", "%x", "a\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD, ids=ascii)
+def test_symbols_may_have_any_name(name: str) -> None:
+    symbol = S.Symbol(name)
+    fn = sd.value_and_grad(S.sin(symbol) * y, args=["y", name])
+    assert fn.parameters == ("y", name)
+    again = pickle.loads(pickle.dumps(fn))
+    assert (str(again), again.parameters) == (str(fn), fn.parameters)
+    kernel = sd.compile(fn)
+    same = pickle.loads(pickle.dumps(kernel))
+    assert same(2.0, 0.5) == kernel(2.0, 0.5) == kernel(y=2.0, **{name: 0.5})
+    for text in (kernel.c_source, kernel.numpy_source, kernel.llvm_ir, kernel.ir, fn.latex()):
+        assert text
+    assert fn.graph()
+    assert fn.assignments()
+    with pytest.raises(ParseError):
+        sd.function(fn.formula())
+
+
+def test_infinite_and_nan_constants_do_not_read_back() -> None:
+    """They are marked in the text: a bare nan would be a parameter."""
+    for other, mark in (((), "<nan>"), ((S.oo, True), "<inf>"), ((-S.oo, True), "-<inf>")):
+        text = sd.function(S.Piecewise((x, x > 0), *([other] if other else []))).formula()
+        assert text == f"where(0 < x, x, {mark})"
+        with pytest.raises(ParseError):
+            sd.function(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("pi", "<pi>"), ("and", "<and>"), ("True", "<True>"), ("x y", "<x y>"), ("a\nb", r"<a\nb>"),
+        ("\u210e", "<\u210e>"), ("x" * 300, f"<{'x' * 300}>"), ("x\u0302", "<x\u0302>"),
+        ("lambda", "lambda"), ("nan", "nan"), ("inf", "inf"), ("for", "for"), ("t1", "t1"),
+        ("\u03b8", "\u03b8"),
+    ],
+)  # fmt: skip
+def test_formulas_show_names_that_text_cannot_spell(name: str, shown: str) -> None:
+    text = sd.function(2 * S.Symbol(name)).formula()
+    assert text == f"2 * {shown}"
+    if shown == name:
+        assert sd.function(text).parameters == (name,)
+    else:
+        with pytest.raises(ParseError):
+            sd.function(text)
 
 
 A = S.MatrixSymbol("A", 2, 2)

@@ -1,0 +1,214 @@
+"""The command line: `symdiff compile`, `check` and `cache`.
+
+Results go to standard output, diagnostics to standard error. The exit status is 0 for success,
+1 for a failed check and 2 for bad input.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+
+import symdiff as sd
+from symdiff.cli.read import read_function, read_point
+from symdiff.cli.write import (
+    as_text,
+    console,
+    facts_of,
+    named,
+    report_facts,
+    report_table,
+    show,
+    summary,
+    value_table,
+    write,
+)
+
+
+def _unchanged(source: sd.Function, **_: Any) -> sd.Function:
+    return source
+
+
+OUTPUTS: Final[dict[str, Callable[..., sd.Function]]] = {
+    "value": _unchanged,
+    "grad": sd.grad,
+    "value_and_grad": sd.value_and_grad,
+    "jacobian": sd.jacobian,
+    "value_and_jacobian": sd.value_and_jacobian,
+    "hessian": sd.hessian,
+}
+EMITTERS: Final[dict[str, Callable[[sd.Function, sd.Kernel], str | bytes]]] = {
+    "ir": lambda fn, kernel: kernel.ir,
+    "llvm": lambda fn, kernel: kernel.llvm_ir,
+    "asm": lambda fn, kernel: kernel.asm,
+    "c": lambda fn, kernel: kernel.c_source,
+    "numpy": lambda fn, kernel: kernel.numpy_source,
+    "latex": lambda fn, kernel: fn.latex(),
+    "dot": lambda fn, kernel: fn.graph(),
+    "obj": lambda fn, kernel: kernel.object_code,
+}
+
+
+class FormulaCommand(click.Command):
+    """A command whose SOURCE may begin with a minus sign: `symdiff compile "-x*y"`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Sort the words into options and sources; a short word that is no option is a source."""
+        takes_value = {
+            name: not getattr(param, "is_flag", False)
+            for param in self.get_params(ctx)
+            for name in (*param.opts, *param.secondary_opts)
+            if isinstance(param, click.Option)
+        }
+        options: list[str] = []
+        sources: list[str] = []
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                sources += words
+            elif word.startswith("--") or word in takes_value:
+                options.append(word)
+                if takes_value.get(word):
+                    options += [value for value in [next(words, None)] if value is not None]
+            else:
+                sources.append(word)
+        return super().parse_args(ctx, [*options, "--", *sources])
+
+
+class FormulaGroup(click.Group):
+    """Commands that report symdiff's errors as one message and exit status 2."""
+
+    command_class = FormulaCommand
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; errors on purpose become messages."""
+        collecting = gc.isenabled()
+        gc.disable()  # a command is short, and walking a large graph again and again is not
+        try:
+            return super().invoke(ctx)
+        except sd.SymdiffError as error:
+            _fail(str(error))
+        except MemoryError:
+            _fail("out of memory")
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        finally:
+            if collecting:
+                gc.enable()
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(2)
+
+
+@click.group(cls=FormulaGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(sd.__version__, prog_name="symdiff")
+def main() -> None:
+    """From a formula to a native function for its value and its derivatives."""
+
+
+AS_JSON: Final = 'Write JSON, for programs; what is not finite is "nan", "inf" or "-inf".'
+
+
+def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every command that reads a formula takes."""
+    for decorate in (
+        click.argument("source"),
+        click.option("--arg", "args", multiple=True, metavar="NAME:TYPE", help="A parameter."),
+        click.option("--at", multiple=True, metavar="X=1,Y=2", help="Evaluate at this point."),
+        click.option("--json", "as_json", is_flag=True, help=AS_JSON),
+    ):
+        command = decorate(command)
+    return command
+
+
+@main.command(name="compile")
+@_source_options
+@click.option("--wrt", metavar="X,Y", help="Parameters to differentiate with respect to.")
+@click.option("--output", type=click.Choice(list(OUTPUTS)), help="Default: value_and_grad.")
+@click.option("--emit", type=click.Choice(["summary", *EMITTERS]), default="summary")
+@click.option("-o", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
+@click.option("--check", "verify", is_flag=True, help="Verify the derivatives.")
+@click.option("--dtype", type=click.Choice(["f64", "f32"]), default="f64", show_default=True)
+@click.option("--fastmath", is_flag=True, help="Allow rewrites that change rounding.")
+@click.option("--target", default="host", metavar="TRIPLE", help="Generate code for this machine.")
+def compile_command(
+    source: str,
+    args: Sequence[str],
+    at: Sequence[str],
+    as_json: bool,
+    wrt: str | None,
+    output: str | None,
+    emit: str,
+    file: Path | None,
+    verify: bool,
+    dtype: str,
+    fastmath: bool,
+    target: str,
+) -> None:
+    """Compile SOURCE: an expression, a file, or - for standard input."""
+    formula = read_function(source, args)
+    point = read_point(at)
+    output = output or ("value_and_grad" if len(formula.outputs) == 1 else "value_and_jacobian")
+    names = [name.strip() for name in wrt.split(",")] if wrt else None
+    chosen = names[0] if names and len(names) == 1 else names
+    whole = OUTPUTS[output](formula, wrt=chosen)
+    kernel: sd.Kernel = sd.compile(whole, dtype=dtype, fastmath=fastmath, target=target)
+    report = sd.check(formula, point or None) if verify else None
+    values = named(whole, kernel(**point)) if point else {}
+    if emit != "summary":
+        write(EMITTERS[emit](whole, kernel), file)
+        if point:
+            console(stderr=True).print(value_table(point, values))
+    elif as_json:
+        facts = facts_of(formula, whole, kernel)
+        if point:
+            facts |= {"at": point, "values": values}
+        if report:
+            facts["check"] = report_facts(report)
+        write(as_text(facts), file)
+    else:
+        summary(formula, whole, kernel, file)
+        if point:
+            show(value_table(point, values), file)
+    if report:
+        if not as_json:
+            console(stderr=emit != "summary").print(report_table(report))
+        sys.exit(0 if report.passed else 1)
+
+
+@main.command(name="check")
+@_source_options
+def check_command(source: str, args: Sequence[str], at: Sequence[str], as_json: bool) -> None:
+    """Compare the derivatives of SOURCE with differences and with 50-digit arithmetic."""
+    report = sd.check(read_function(source, args), read_point(at) or None)
+    if as_json:
+        click.echo(as_text(report_facts(report)), nl=False)
+    else:
+        console().print(report_table(report))
+    sys.exit(0 if report.passed else 1)
+
+
+@main.group(name="cache", cls=click.Group)
+def cache_command() -> None:
+    """Machine code kept on disk."""
+
+
+@cache_command.command(name="info", cls=click.Command)
+def cache_info() -> None:
+    """Say where the cache is and how large."""
+    click.echo("no cache yet: this version of symdiff keeps no machine code on disk")
+
+
+@cache_command.command(name="clear", cls=click.Command)
+def cache_clear() -> None:
+    """Empty the cache."""
+    click.echo("no cache yet: there is nothing to clear")
