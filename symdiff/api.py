@@ -139,7 +139,12 @@ class Function:
 
     @_collector_paused()
     def formula(self) -> str:
-        """The function as text that symdiff reads back: an expression or a short program."""
+        """The function as text: an expression or a short program, which symdiff reads back.
+
+        Order, types and unused parameters are not in the text; give them as `args`. For people
+        only, and a ParseError when read: infinite and NaN constants (`<inf>`, `<nan>`), and
+        parameters that text cannot spell (`<x y>`, `<pi>`).
+        """
         return codegen.formula(self.optimized())
 
     @_collector_paused()

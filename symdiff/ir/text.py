@@ -94,7 +94,7 @@ _ATTR: Final = re.compile(r"(?:, )?(\w+)=")
 # What it raises to be given a text that nobody printed: wrong types and numbers of all kinds.
 _GARBAGE: Final = (
     SymdiffError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError,
-    RecursionError, struct.error,
+    RecursionError, SyntaxError, struct.error,
 )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def dtype_named(name: object) -> DType:
         return DTYPES[name]
     try:
         return _ALIASES[np.dtype(cast("Any", name)).name]
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, ValueError, SyntaxError):
         known = ", ".join(DTYPES)
         raise ShapeError(f"unknown dtype {name!r}; symdiff has {known}") from None
 

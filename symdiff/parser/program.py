@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symdiff.errors import ShapeError
 from symdiff.ir import Type, parse_type
 from symdiff.parser.grammar import AUGMENTED, STATEMENT_ENDS, ExpressionParser, Node
 
@@ -182,7 +181,7 @@ class _ProgramParser(ExpressionParser):
         written = self.source[start : max(start, self.end)].strip("'\"")
         try:
             return parse_type(written)
-        except ShapeError:
+        except (ValueError, SyntaxError):  # a ShapeError, or what NumPy raises for odd texts
             reason = f"{written[:40]!r} is not a type"
             raise self.fail(reason, "types are written f64, f32 or f64[3,4]", start) from None
 

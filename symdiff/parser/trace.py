@@ -86,7 +86,8 @@ def _call(function: Callable[..., Any], tracers: Sequence[Tracer]) -> Any:
     except (TypeError, AttributeError) as error:
         if isinstance(error, SymdiffError) or not re.search(r"\bTracer\b", str(error)):
             raise
-        message = re.sub(r"\bTracer\b", "traced value", str(error))
+        message = str(error).replace("'Tracer' object", "a traced value")
+        message = re.sub(r"\bTracer\b", "traced value", message)
         raise TraceError(f"{place_of(error)}{message}; a traced value is a scalar") from error
 
 

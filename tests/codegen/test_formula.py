@@ -197,7 +197,10 @@ def test_names_that_text_cannot_spell() -> None:
     graph = Graph()
     a, b, c, d = (graph.param(name, F64) for name in ("pi", "and", "a b", "x_{1}"))
     value = add(add(a, b), add(c, mul(d, float("-inf"))))
-    assert formula(Function("f", (a, b, c, d), (value,))) == "pi_ + and_ + (a_b + x__1_ * -inf)"
+    assert (
+        formula(Function("f", (a, b, c, d), (value,)))
+        == "<pi> + <and> + (<a b> + <x_{1}> * -<inf>)"
+    )
 
 
 def test_single_precision_constants_are_short() -> None:

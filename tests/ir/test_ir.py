@@ -137,8 +137,6 @@ def test_garbage_is_an_ir_error(data: st.DataObject, fn: Function) -> None:
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(text)))
         piece = data.draw(st.sampled_from(PIECES))
-            st.sampled_from([*'"\\%(){},:= 0[]\n', "null", "sin", "f32", "[", "1e999"])
-        )
         text = text[:at] + piece + text[at + data.draw(st.integers(0, 3)) :]
     try:
         read_function(text, OPS)

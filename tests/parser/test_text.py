@@ -248,6 +248,13 @@ def test_arrays_are_for_later(text: str) -> None:
         parse_text(text, None if text.startswith("def") else {"W": parse_type("f64[8,4]")})
 
 
+def test_a_number_of_a_million_digits() -> None:
+    assert value("0." + "3" * 10**6) == float("0." + "3" * 17)
+
+
+# Random texts, flat so that Python's grammar decides what belongs together.
+
+
 NUMBERS = st.sampled_from(["1.0", "2.0", "0.5", "3.", ".25", "1e1", *POINT])
 
 
