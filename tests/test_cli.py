@@ -106,6 +106,12 @@ def test_outputs(output: str, names: list[str]) -> None:
     assert list(json.loads(result.stdout)["values"]) == names
 
 
+def test_a_constant_has_a_value_and_no_gradient() -> None:
+    result = run("compile", "1 + 2", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["outputs"] == ["value"]
+
+
 def test_wrt_and_several_outputs() -> None:
     result = run("compile", "x*y*z", "--wrt", "z,x", "--output", "grad", "--json")
     assert json.loads(result.stdout)["outputs"] == ["d_z", "d_x"]

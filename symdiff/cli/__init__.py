@@ -134,7 +134,12 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_source_options
 @click.option("--wrt", metavar="X,Y", help="Parameters to differentiate with respect to.")
 @click.option("--output", type=click.Choice(list(OUTPUTS)), help="Default: value_and_grad.")
-@click.option("--emit", type=click.Choice(["summary", *EMITTERS]), default="summary")
+@click.option(
+    "--emit",
+    type=click.Choice(["summary", *EMITTERS]),
+    default="summary",
+    help="The stage of the compilation to write.",
+)
 @click.option("-o", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
 @click.option("--check", "verify", is_flag=True, help="Verify the derivatives.")
 @click.option("--dtype", type=click.Choice(["f64", "f32"]), default="f64", show_default=True)
@@ -157,6 +162,8 @@ def compile_command(
     """Compile SOURCE: an expression, a file, or - for standard input."""
     formula = read_function(source, args)
     point = read_point(at)
+    if output is None and not formula.parameters:
+        output = "value"  # a constant: `symdiff compile "1 + 2"`
     output = output or ("value_and_grad" if len(formula.outputs) == 1 else "value_and_jacobian")
     names = [name.strip() for name in wrt.split(",")] if wrt else None
     chosen = names[0] if names and len(names) == 1 else names

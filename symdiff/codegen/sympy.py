@@ -8,7 +8,18 @@ from importlib import import_module
 from typing import Any, Final
 
 from symdiff.errors import UnsupportedError
-from symdiff.ir import CONST, ITEM, PARAM, Function, Literal, Value, build, use_counts
+from symdiff.ir import (
+    CONST,
+    ITEM,
+    PARAM,
+    Function,
+    Graph,
+    Literal,
+    Value,
+    build,
+    live,
+    use_counts,
+)
 
 
 def to_sympy(fn: Function) -> Any:
@@ -73,8 +84,23 @@ class _Writer:
                 self.done[value] = getattr(sympy, _SAME_FUNCTION[name])(*operands)
             elif name in _FORMULAS:
                 self.done[value] = _FORMULAS[name](sympy, *operands, **dict(value.attrs))
+            elif value.op.expand is not None:
+                self.done[value] = self.expanded(value, operands)
             else:
                 raise UnsupportedError(f"SymPy has no equivalent of the operation {name}")
+
+    def expanded(self, value: Value, operands: list[Any]) -> Any:
+        """The expression of an operation that SymPy lacks, from the simpler ones it stands for."""
+        graph = Graph()
+        stand_ins = [graph.param(f"x{i}", a.type) for i, a in enumerate(value.args)]
+        assert value.op.expand is not None
+        result = value.op.expand(*stand_ins, **dict(value.attrs))
+        inner = _Writer(self.sympy, Function(value.op.name, tuple(stand_ins), (result,)))
+        inner.done.update(zip(stand_ins, operands, strict=True))
+        for step in live((result,)):
+            if step not in inner.done:
+                inner.write(step)
+        return inner.read(result)
 
     def joined(self, value: Value, join: Any) -> tuple[Any, list[Any]]:
         """The terms of a sum or the factors of a product, those of its operands included."""

@@ -48,6 +48,7 @@ from symdiff.ops.transcendental import (
     softplus,
     tan,
     tanh,
+    unit,
 )
 
 __all__ = [
@@ -121,5 +122,6 @@ __all__ = [
     "tan",
     "tanh",
     "trunc",
+    "unit",
     "where",
 ]  # fmt: skip

@@ -66,18 +66,32 @@ pow = elementwise(
 hypot = elementwise(
     "hypot",
     value=np.hypot,
-    partials=(
-        lambda out, x, y: where(eq(out, 0.0), 0.0, div(x, out)),
-        lambda out, x, y: where(eq(out, 0.0), 0.0, div(y, out)),
-    ),
-    vjp=(
-        lambda bar, out, x, y: Masked(mul(bar, div(x, out)), ne(out, 0.0)),
-        lambda bar, out, x, y: Masked(mul(bar, div(y, out)), ne(out, 0.0)),
-    ),
+    partials=(lambda out, x, y: unit(x, y), lambda out, x, y: unit(y, x)),
     emit=lambda b, x, y: b.libm("hypot", x, y),
     exact=lambda mp, x, y: mp.hypot(x, y),
     samples=uniform(-3, 3, count=2),
     note="derivative 0 at (0, 0)",
+)
+
+
+def _expand_unit(x: Value, y: Value) -> Value:
+    radius = hypot(x, y)
+    return where(eq(radius, 0.0), 0.0, div(x, radius))
+
+
+# The derivative of x/hypot(x, y) from the quotient is 1/r - x**2/r**3, which cancels down to
+# nothing where |y| << |x|; as an operation of its own it is (y/r)**2/r.
+unit = elementwise(
+    "unit",
+    value=lambda x, y: np.where((x == 0) & (y == 0), x * y, x / np.hypot(x, y)),
+    partials=(
+        lambda out, x, y: div(mul(unit(y, x), unit(y, x)), hypot(x, y)),
+        lambda out, x, y: neg(div(mul(out, unit(y, x)), hypot(x, y))),
+    ),
+    expand=_expand_unit,
+    exact=lambda mp, x, y: x / mp.hypot(x, y),
+    samples=each((-3, 3), (0.2, 3)),
+    note="x/hypot(x, y), the derivative of hypot; 0 at (0, 0)",
 )
 
 exp = elementwise(
@@ -343,11 +357,13 @@ def _expand_softplus(x: Value) -> Value:
     return add(max(x, 0.0), log1p(exp(neg(abs(x)))))
 
 
+def _distance(x: Value, y: Value) -> Value:
+    """x - y; 0 for equal infinities, too."""
+    return where(eq(x, y), 0.0, sub(x, y))
+
+
 def _expand_logaddexp(x: Value, y: Value) -> Value:
-    # Equal operands apart, or two equal infinities would subtract to NaN.
-    tied = add(x, LN2)
-    spread = add(max(x, y), log1p(exp(neg(abs(sub(x, y))))))
-    return where(eq(x, y), tied, spread)
+    return add(max(x, y), log1p(exp(neg(abs(_distance(x, y))))))
 
 
 sigmoid = elementwise(
@@ -375,8 +391,8 @@ logaddexp = elementwise(
     "logaddexp",
     value=np.logaddexp,
     partials=(
-        lambda out, x, y: sigmoid(sub(x, y)),
-        lambda out, x, y: sigmoid(sub(y, x)),
+        lambda out, x, y: sigmoid(_distance(x, y)),
+        lambda out, x, y: sigmoid(_distance(y, x)),
     ),
     expand=_expand_logaddexp,
     exact=lambda mp, x, y: mp.log(mp.exp(x) + mp.exp(y)),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from symdiff.ir import CONST, Function, Value, rewrite, use_counts
+from symdiff.ir import Function, Value, rewrite, use_counts
 from symdiff.ops import abs, add, copysign, fma, max, min, mul, neg, sub, where
 
-# What hands a product on without rounding it, so that it may still cancel against another one.
-_TRANSPARENT = (abs, copysign, max, min, neg, where)
+# What hands a product on, alone or as a term, so that it may still cancel against another one.
+_TRANSPARENT = (abs, add, copysign, max, min, neg, sub, where)
 
 
 def contract(fn: Function) -> Function:
     """`fn` with sums of a product and something else as fused multiply-adds.
 
-    A product that is used elsewhere too stays as it is, and so does the sum or difference of two
-    products, also behind an `abs`, a `max`, a `where` or the addition of a constant: `x*x - y*y`
-    with one of them rounded would be negative at x = y, and a square root of it a NaN.
+    A product that is used elsewhere too stays as it is, and so does a sum or difference of
+    products, also behind an `abs`, a `max` or a `where`: `x*x - y*y` with one of them rounded
+    would be negative at x = y, and a square root of it a NaN. What is left are polynomials:
+    `x*y + c`.
     """
     uses = use_counts(fn)
     rounded = _products(uses)
@@ -36,13 +37,11 @@ def contract(fn: Function) -> Function:
 
 
 def _products(values: Iterable[Value]) -> set[Value]:
-    """The values that may be a product, rounded once, as they stand."""
+    """The values that are, or have as a term, a product that was rounded by itself."""
     found: set[Value] = set()
     for value in values:
-        constant = any(a.op is CONST for a in value.args)
         if value.op is mul or (
-            (value.op in _TRANSPARENT or (value.op in (add, sub) and constant))
-            and not found.isdisjoint(value.args)
+            value.op in _TRANSPARENT and any(argument in found for argument in value.args)
         ):
             found.add(value)
     return found

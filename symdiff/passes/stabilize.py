@@ -2,17 +2,17 @@
 
 `1/(1 + exp(-x))` at x = -800 is 1/inf = 0, and its derivative 0*inf, a NaN; `log(exp(x) + exp(y))`
 is infinite at 1000. The mathematics is finite at both. This runs before differentiation, so that
-the derivative is that of the stable form. Results differ from the formula as written in the last
-digit, or in being finite.
+the derivative is that of the stable form.
 """
 
 from __future__ import annotations
 
 import math
-from functools import reduce
+from typing import Final
 
 from symdiff.ir import CONST, Attrs, Function, Op, Value, rewrite
 from symdiff.ops import (
+    OPS,
     add,
     div,
     exp,
@@ -28,76 +28,118 @@ from symdiff.ops import (
 )
 from symdiff.passes.simplify import number
 
+_LOGARITHMS: Final[dict[Op, float]] = {
+    log: 1.0,
+    OPS["log2"]: 1.0 / math.log(2.0),
+    OPS["log10"]: 1.0 / math.log(10.0),
+}
+
 
 def stabilize(fn: Function) -> Function:
     """`fn` with sums of exponentials kept from overflowing under logarithms and quotients."""
     if not any(v.op is exp for v in fn.live()):
         return fn
-    sums: dict[Value, list[Value] | None] = {}
+    sums = _Sums()
 
     def rule(op: Op, args: tuple[Value, ...], attrs: Attrs) -> Value | None:
         if op is log1p and args[0].op is exp:
             return softplus(args[0].args[0])
-        if op is log:
-            exponents = _exponents(args[0], sums)
-            return None if exponents is None else _log_sum_exp(exponents)
-        if op is div:
-            exponents = _exponents(args[1], sums)
-            return None if exponents is None else _quotient(args[0], exponents)
+        if op in _LOGARITHMS:
+            logarithm = _logarithm(args[0], sums)
+            scale = _LOGARITHMS[op]
+            return logarithm if logarithm is None or scale == 1.0 else mul(scale, logarithm)
+        if op is div and args[1].op is add:
+            return _quotient(args[0], args[1], sums)
         return None
 
     return rewrite(fn, rule)
 
 
-def _exponents(total: Value, known: dict[Value, list[Value] | None]) -> list[Value] | None:
-    """The u of a sum of exp(u), where a positive constant c is exp(log c); None for other sums."""
-    if total.op is not add:
-        return None
-    if total not in known:
-        known[total] = None
-        found: list[Value] = []
-        exponentials = 0
-        pending = [total]
+class _Sums:
+    """Logarithms of sums of positive terms, each sum taken apart once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Value, Value | None] = {}
+
+    def logarithm(self, total: Value) -> Value | None:
+        """log(total) without overflow, or None if it is no sum of exponentials.
+
+        The terms are exp(u), c exp(u) and c for positive constants c. A sum is combined as it is
+        written, so that sums which share parts go on sharing them.
+        """
+        known, pending = self._known, [total]
         while pending:
-            term = pending.pop()
-            c = number(term) if term.op is CONST else None
-            if term.op is add:
-                pending += reversed(term.args)
-            elif term.op is exp:
-                found.append(term.args[0])
-                exponentials += 1
-            elif c is not None and 0.0 < c < math.inf:
-                found.append(like(term, math.log(c)))
+            value = pending[-1]
+            if value in known:
+                pending.pop()
+            elif value.op is not add:
+                known[pending.pop()] = _exponent(value)
             else:
-                return None
-        if exponentials:
-            known[total] = found
-    return known[total]
+                waiting = [a for a in value.args if a not in known]
+                pending += waiting
+                if not waiting:
+                    known[pending.pop()] = _log_add(*(known[a] for a in value.args))
+        return known[total]
 
 
-def _log_sum_exp(exponents: list[Value]) -> Value:
-    if len(exponents) == 2:
-        for one, other in (exponents, exponents[::-1]):
-            if number(one) == 0.0:
-                return softplus(other)
-    return reduce(logaddexp, exponents)
-
-
-def _quotient(numerator: Value, exponents: list[Value]) -> Value | None:
-    """numerator / sum(exp(u)) where that is a logistic or a softmax; else None."""
-    exponential = numerator.op is exp and numerator.args[0] in exponents
-    if len(exponents) == 2:
-        one, other = exponents
-        if number(other) == 0.0:
-            one, other = other, one
-        if number(one) == 0.0:
-            if exponential:
-                return sigmoid(other)
-            logistic = sigmoid(neg(other))
-            return logistic if number(numerator) == 1.0 else mul(numerator, logistic)
-        if exponential:
-            u = numerator.args[0]
-            return sigmoid(sub(u, other if u is one else one))
-    if exponential:
-        return exp(sub(numerator.args[0], _log_sum_exp(exponents)))
+def _exponent(term: Value) -> Value | None:
+    """u for exp(u), u + log c for c exp(u) and exp(u)/(1/c), log c for a positive constant c."""
+    if term.op is exp:
+        return term.args[0]
+    if term.op is CONST:
+        c = _positive(term)
+        return None if c is None else like(term, math.log(c))
+    if term.op in (mul, div):
+        first, second = term.args
+        if term.op is mul and first.op is not exp:
+            first, second = second, first
+        c = _positive(second)
+        if first.op is exp and c is not None:
+            return add(first.args[0], math.log(c) if term.op is mul else -math.log(c))
     return None
+
+
+def _positive(value: Value) -> float | None:
+    c = number(value)
+    return c if c is not None and 0.0 < c < math.inf else None
+
+
+def _log_add(x: Value | None, y: Value | None) -> Value | None:
+    """log(exp(x) + exp(y)); None if either is None, or both are constants."""
+    if x is None or y is None or (x.op is CONST and y.op is CONST):
+        return None
+    if number(x) == 0.0:
+        return softplus(y)
+    return softplus(x) if number(y) == 0.0 else logaddexp(x, y)
+
+
+def _logarithm(x: Value, sums: _Sums) -> Value | None:
+    if x.op is sigmoid:
+        return neg(softplus(neg(x.args[0])))
+    return sums.logarithm(x) if x.op is add else None
+
+
+def _quotient(numerator: Value, total: Value, sums: _Sums) -> Value | None:
+    """numerator / total where that is a logistic or a softmax; else None."""
+    logarithm = sums.logarithm(total)
+    if logarithm is None:
+        return None
+    # numerator / (a + exp(v)) for a constant a is a logistic, whatever the numerator.
+    for constant, other in (total.args, total.args[::-1]):
+        a, v = _positive(constant), _exponent(other)
+        if a is None or v is None:
+            continue
+        if numerator is other:
+            return sigmoid(v if a == 1.0 else sub(v, math.log(a)))
+        if numerator.op is not exp:
+            logistic = sigmoid(neg(v) if a == 1.0 else sub(math.log(a), v))
+            factor = div(numerator, a) if a != 1.0 else numerator
+            return logistic if number(factor) == 1.0 else mul(factor, logistic)
+    u = _exponent(numerator)
+    if u is None:
+        return None
+    one, other = (_exponent(term) for term in total.args)
+    for v, w in ((one, other), (other, one)):
+        if v is not None and w is not None and u is v:
+            return sigmoid(sub(v, w))
+    return exp(sub(u, logarithm))

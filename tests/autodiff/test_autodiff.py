@@ -169,6 +169,30 @@ def test_softmax_of_several_large_exponents() -> None:
     assert gradient == pytest.approx((0.5, 0.5, 0.0), rel=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("formula", "at", "expected"),
+    [
+        ("log(exp(x) + exp(y) + exp(z))", (-INF, -INF, 3.0), (3.0, (0.0, 0.0, 1.0))),
+        ("exp(z)/(exp(x) + exp(y) + exp(z))", (-INF, -INF, 3.0), (1.0, (0.0, 0.0, 0.0))),
+        ("exp(y)/(1 + exp(x)) + 0*z", (720.0, 720.0, 0.0), (1.0, (-1.0, 1.0, 0.0))),
+        ("x/(2 + exp(y)) + 0*z", (1.0, 800.0, 0.0), (0.0, (0.0, 0.0, 0.0))),
+        ("1/(1 + 3*exp(-x)) + y*z", (-800.0, 0.0, 0.0), (0.0, (0.0, 0.0, 0.0))),
+        ("1/(1 + exp(x) + exp(y)) + 0*z", (900.0, 0.0, 0.0), (0.0, (0.0, 0.0, 0.0))),
+        ("log2(exp(x) + exp(y)) * log(2) + 0*z", (900.0, -900.0, 0.0), (900.0, (1.0, 0.0, 0.0))),
+        ("log(0.5*exp(x) + exp(y)/2) + 0*z", (900.0, 900.0, 0.0), (900.0, (0.5, 0.5, 0.0))),
+    ],
+)
+def test_stable_forms_at_extreme_points(formula: str, at: Any, expected: Any) -> None:
+    value, gradient = sd.value_and_grad(formula, args=["x", "y", "z"])(*at)
+    assert value == pytest.approx(expected[0], rel=1e-14)
+    assert gradient == pytest.approx(expected[1], rel=1e-12, abs=1e-300)
+
+
+def test_second_derivative_of_hypot_does_not_cancel() -> None:
+    for y in (1e-3, 1e-5, 1e-8, 1e-30):
+        assert sd.hessian("hypot(x, y)")(1.0, y).x.x == pytest.approx(y * y, rel=3e-6)
+
+
 @pytest.mark.parametrize("fn", ["max", "min"])
 def test_a_nan_among_the_operands_of_max_is_not_a_silent_zero(fn: str) -> None:
     value, gradient = sd.value_and_grad(f"{fn}(x, y)")(1.0, math.nan)

@@ -192,6 +192,12 @@ def test_as_dtype_rounds_constants_and_parameters() -> None:
             lambda x, y: ops.div(ops.exp(x), ops.add(ops.exp(x), ops.exp(y))),
             "sub %x, %y\nsigmoid %0",
         ),
+        (
+            lambda x, y: ops.div(1.0, ops.add(4.0, ops.exp(x))),
+            "const {value=1.3862943611198906}\nsub %0, %x\nsigmoid %1\n"
+            "const {value=0.25}\nmul %3, %2",
+        ),
+        (lambda x, y: ops.log(ops.sigmoid(ops.neg(ops.exp(x)))), "exp %x\nsoftplus %0\nneg %1"),
     ],
 )
 def test_stable_forms(make: Any, expected: str) -> None:
@@ -215,6 +221,25 @@ def test_other_sums_are_left_as_they_are(make: Any) -> None:
     assert body(passes.stabilize(fn)) == body(fn)
 
 
+def test_sums_of_exponentials_that_share_parts_stay_linear() -> None:
+    """A sum doubled n times, and the logarithms of all prefixes of a sum."""
+    for n in (20, 40):
+        graph = Graph()
+        x = graph.param("x", F64)
+        total = ops.add(ops.exp(x), 1.0)
+        for _ in range(n):
+            total = ops.add(total, total)
+        doubled = passes.stabilize(Function("f", (x,), (ops.log(total),)))
+        assert len(doubled.live()) <= 3 * n + 10
+        params = tuple(graph.param(f"x{i}", F64) for i in range(n))
+        partial, logs = ops.exp(x), ops.exp(x)
+        for p in params:
+            partial = ops.add(ops.exp(p), partial)
+            logs = ops.add(logs, ops.log(partial))
+        prefixes = passes.stabilize(Function("f", (x, *params), (logs,)))
+        assert len(prefixes.live()) <= 4 * n + 10
+
+
 @pytest.mark.parametrize(
     "addend",
     [
@@ -223,6 +248,8 @@ def test_other_sums_are_left_as_they_are(make: Any) -> None:
         lambda y: ops.max(ops.mul(y, y), 0.0),
         lambda y: ops.where(ops.lt(y, 5.0), ops.mul(y, y), 0.0),
         lambda y: ops.add(ops.mul(y, y), 0.0),
+        lambda y: ops.add(ops.mul(y, y), ops.mul(0.0, y)),
+        lambda y: ops.sub(ops.mul(y, y), ops.mul(ops.sub(y, y), ops.sub(y, y))),
     ],
 )
 def test_contraction_leaves_no_rest_where_products_cancel(addend: Any) -> None:
