@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Compare a text with tests/golden/<test>.txt, or write it there with --update-golden."""
 
     def compare(text: str) -> None:
-        name = request.node.name.replace("[", "-").replace("]", "")
+        name = re.sub(r"\W+", "-", request.node.name).strip("-")
         path = GOLDEN / f"{name}.txt"
         if request.config.getoption("--update-golden"):
             path.write_text(text.rstrip("\n") + "\n")
