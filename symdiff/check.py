@@ -59,6 +59,9 @@ class Row:
             return "FAILED"
         return "no reference" if self.reference is None else "ok"
 
+    def __bool__(self) -> bool:
+        return self.passed
+
     def __str__(self) -> str:
         line = f"d {self.output} / d {self.parameter} = {self.gradient!r}"
         if self.reference is None:
@@ -78,6 +81,9 @@ class Report:
     def passed(self) -> bool:
         """Whether every derivative agrees with its reference, where there is one."""
         return all(row.passed for row in self.rows)
+
+    def __bool__(self) -> bool:
+        return self.passed
 
     def __str__(self) -> str:
         where = ", ".join(f"{name}={value!r}" for name, value in self.at.items())

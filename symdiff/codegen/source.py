@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ def infix(x: Term, symbol: str, y: Term, precedence: int) -> Term:
     return Term(f"{x.within(left)} {symbol} {y.within(precedence + 1)}", precedence)
 
 
-class InfixEmitter:
+class InfixEmitter(ABC):
     """The part of `ops.Emitter` that C and Python write alike. Operands are Terms.
 
     `dtype` is that of the operands of the operation being emitted.
@@ -65,11 +66,11 @@ class InfixEmitter:
     def ne(self, x: Term, y: Term) -> Term:
         return infix(x, "!=", y, COMPARE)
 
-    def const(self, number: float) -> Term:
-        raise NotImplementedError
+    @abstractmethod
+    def const(self, number: float) -> Term: ...
 
-    def libm(self, name: str, *operands: Term) -> Term:
-        raise NotImplementedError
+    @abstractmethod
+    def libm(self, name: str, *operands: Term) -> Term: ...
 
     def sincos(self, x: Term) -> tuple[Term, Term]:
         return self.libm("sin", x), self.libm("cos", x)

@@ -79,6 +79,13 @@ class Record(tuple[Any, ...]):
         """The fields and their values as a dict."""
         return dict(zip(self._fields, self, strict=True))
 
+    def _replace(self, **changes: Any) -> Record:
+        """A copy with some fields changed."""
+        unknown = changes.keys() - set(self._fields)
+        if unknown:
+            raise ValueError(f"no field {', '.join(sorted(unknown))} in {type(self).__name__}")
+        return type(self)(changes.get(name, value) for name, value in self._asdict().items())
+
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items())
         return f"{type(self).__name__}({inner})"
@@ -91,7 +98,7 @@ class Record(tuple[Any, ...]):
 def record(label: str, fields: tuple[str, ...]) -> type[Record]:
     """The named tuple type with these fields; the same type for the same arguments."""
     getters = {name: property(itemgetter(i)) for i, name in enumerate(fields)}
-    taken = {"_fields", "_asdict", *dir(tuple)}
+    taken = {"_fields", "_asdict", "_replace", *dir(tuple)}
     members = {name: getter for name, getter in getters.items() if name not in taken}
     return type(label, (Record,), {"__slots__": (), "_fields": fields, **members})
 

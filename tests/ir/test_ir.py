@@ -224,6 +224,9 @@ def test_records() -> None:
     assert (r.x, r["lambda"], getattr(r, "lambda"), r["count"]) == (3.0, 1.0, 1.0, 2.0)
     assert repr(r) == "Gradient(lambda=1.0, count=2.0, x=3.0)"
     assert r._asdict() == {"lambda": 1.0, "count": 2.0, "x": 3.0}
+    assert r._replace(x=5.0) == (1.0, 2.0, 5.0)
+    with pytest.raises(ValueError, match="no field y"):
+        r._replace(y=5.0)
     assert pickle.loads(pickle.dumps(r)) == r
     assert type(pickle.loads(pickle.dumps(r))) is kind
 
