@@ -188,8 +188,7 @@ class Function:
         elif wrt and all(o.type.dtype.kind == "f" for o in value.outputs):
             one = len(value.outputs) == 1
             transform = partial(autodiff.gradient, with_value=True) if one else autodiff.vjp
-            stable = passes.stabilize(primal.ir)
-            derived = transform(stable, wrt, bare=False, rule=passes.simplification)
+            derived = _derivative(transform, primal.ir, wrt, bare=False)
             both = passes.run(passes.PIPELINE, derived)
         else:
             both = value
@@ -322,13 +321,19 @@ def _transformation(
     positions, bare = _positions(primal.ir, wrt)
     start = time.perf_counter()
     with _collector_paused():
-        stable = passes.stabilize(primal.ir)
-        fn = transform(stable, positions, bare, rule=passes.simplification)
+        fn = _derivative(transform, primal.ir, positions, bare)
     stages = dict(primal.stages)
     stages["autodiff"] = stages.get("autodiff", 0.0) + time.perf_counter() - start
     derived = Function(fn, primal=primal, stages=stages)
     derived.__doc__ = primal.__doc__
     return derived
+
+
+def _derivative(
+    transform: Callable[..., ir.Function], fn: ir.Function, wrt: list[int], bare: bool
+) -> ir.Function:
+    """`fn` in its stable form, transformed; what is added is simplified while it is built."""
+    return transform(passes.stabilize(fn), wrt, bare, rule=passes.simplification)
 
 
 def grad(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:

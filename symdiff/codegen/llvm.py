@@ -44,11 +44,6 @@ class LLVMEmitter:
         self.lines.append(f"  {register} = {instruction}")
         return register
 
-    def fresh(self) -> int:
-        """A number that no register has yet."""
-        self._count += 1
-        return self._count
-
     @property
     def type(self) -> str:
         return TYPES[self.dtype.name]

@@ -32,7 +32,6 @@ from symdiff.codegen.llvm import (
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
 
-WRAPPERS: Final = ("c", "batch", "call")
 RELEASE_GIL_ABOVE: Final = 5000  # values: some microseconds of work
 FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay visible
 
@@ -71,8 +70,8 @@ def layout(fn: Function) -> Layout:
     return Layout(fn, plan_chunks(fn) if huge else None)
 
 
-def lower(place: Layout, wrappers: Sequence[str] = WRAPPERS, fastmath: bool = False) -> str:
-    """LLVM text that computes every output of a function, behind the given wrappers.
+def lower(place: Layout, wrappers: Sequence[str], fastmath: bool = False) -> str:
+    """LLVM text that computes every output of a function, behind "c", "batch" or "call".
 
     Numbers are read and written with their own size, Booleans as bytes.
 
@@ -323,9 +322,7 @@ class _Module:
 
     def _narrowed(self, b: LLVMEmitter, dtype: DType, pointer: str) -> str:
         value = b.load(f64, pointer)
-        if dtype is not f32:
-            return value
-        return b.put(f"fptrunc double {value} to float")
+        return b.put(f"fptrunc double {value} to float") if dtype is f32 else value
 
     def _widened(self, b: LLVMEmitter, dtype: DType, value: str, pointer: str) -> None:
         if dtype is f32:

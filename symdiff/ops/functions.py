@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any, Final, Literal
 
 from symdiff.ir import Op, Value
-from symdiff.ops import comparison, rounding, transcendental
+from symdiff.ops import comparison, transcendental
 from symdiff.ops.arithmetic import add, div, mul, sign, sub
 from symdiff.ops.comparison import eq, le, lt, ne, where
 from symdiff.ops.define import OPS, like
@@ -58,13 +58,17 @@ def function(
         entry = NamedFunction(
             build.__name__, build, least, least if most is None else most, conditions
         )
-        for name in (build.__name__, *names):
-            if name in FUNCTIONS:
-                raise ValueError(f"function {name!r} is defined twice")
-            FUNCTIONS[name] = entry
+        _enter(entry, (build.__name__, *names))
         return build
 
     return register
+
+
+def _enter(entry: NamedFunction, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in FUNCTIONS:
+            raise ValueError(f"function {name!r} is defined twice")
+        FUNCTIONS[name] = entry
 
 
 # Functions written over operations.
@@ -217,10 +221,6 @@ def log_to_base(x: Value, base: Value | None = None) -> Value:
     return log(x) if base is None else div(log(x), log(base))
 
 
-def round_half_even(x: Value) -> Value:
-    return rounding.round(x)
-
-
 def derivative_of_digamma(n: Value, x: Value) -> Value:
     """polygamma(n, x) for a constant whole n.
 
@@ -263,10 +263,7 @@ def _register_ops() -> None:
         if op in variadic:
             build, least, most = _folded(op), variadic[op], math.inf
         entry = NamedFunction(op.name, build, least, most, conditions.get(op, ()))
-        for name in (op.name, *op.aliases):
-            if name in FUNCTIONS:
-                raise ValueError(f"function {name!r} is defined twice")
-            FUNCTIONS[name] = entry
+        _enter(entry, (op.name, *op.aliases))
     for keyword in ("and", "or", "not"):
         del FUNCTIONS[keyword]  # operators in text; And, Or, Not are the functions
 
