@@ -32,12 +32,15 @@ def single(op: Op, rng: np.random.Generator, dtype: DType | None = None) -> Func
 
 
 def _type(op: Op, sample: np.ndarray[Any, Any], dtype: DType | None) -> Type:
-    kind = DTYPES["bool"] if sample.dtype == bool else dtype or F64.dtype
+    fixed = {"b": DTYPES["bool"], "i": DTYPES["i64"]}
+    kind = fixed.get(sample.dtype.kind) or dtype or F64.dtype
     return Type(kind, () if op.elementwise else sample.shape)
 
 
 def differentiable(op: Op, rng: np.random.Generator) -> bool:
     """Whether `op` gives real numbers from real numbers."""
+    if op is OPS["stop_gradient"]:  # its derivative is wrong on purpose
+        return False
     fn = single(op, rng)
     return fn.outputs[0].type.dtype.kind == "f" and op.vjp is not None
 

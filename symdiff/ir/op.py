@@ -51,7 +51,10 @@ class Op:
         samples: draws operand arrays for tests: `samples(rng, n)` gives one array per operand.
         attr_samples: the attributes that tests use with those operands.
         exact: the meaning in arbitrary precision: `exact(mp, *operands)` with mpmath's context.
-        arity: the number of operands.
+        arity: the number of operands; None for any number.
+        batch: `batch(args, batched, size, **attrs)`: the operation where the operands for which
+            `batched` holds, and the result, have a new first axis of extent `size`.
+        integers: the operation works on integers too.
         aliases: other names under which the front ends know it.
         note: the convention at kinks and poles, for the documentation.
     """
@@ -68,7 +71,9 @@ class Op:
     commutative: bool = False
     notation: Notation | None = None
     exact: Callable[..., Any] | None = None
-    arity: int = 1
+    arity: int | None = 1
+    batch: Callable[..., Value] | None = None
+    integers: bool = False
     samples: Callable[..., tuple[Any, ...]] | None = None
     attr_samples: tuple[tuple[str, Any], ...] = ()
     aliases: tuple[str, ...] = ()
@@ -81,7 +86,7 @@ class Op:
             ShapeError: the operands do not fit.
         """
         types = tuple([a.type for a in args])
-        if len(types) != self.arity:
+        if self.arity is not None and len(types) != self.arity:
             given = ", ".join(map(str, types)) or "none"
             raise ShapeError(f"{self.name}: expected {self.arity} operand(s), got {given}")
         return self.type(types, **dict(attrs)) if attrs else self.type(types)

@@ -78,6 +78,9 @@ class Type:
     def with_dtype(self, dtype: DType) -> Type:
         return Type(dtype, self.shape)
 
+    def with_shape(self, shape: tuple[int, ...]) -> Type:
+        return Type(self.dtype, shape)
+
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]" if self.shape else str(self.dtype)
 

@@ -14,12 +14,26 @@ from symdiff.ops.arithmetic import (
     sub,
 )
 from symdiff.ops.comparison import and_, eq, le, lt, max, min, ne, not_, or_, where
+from symdiff.ops.contraction import contract
+from symdiff.ops.control import custom, inline, scan, stop_gradient
 from symdiff.ops.define import OPS, Masked, like
 from symdiff.ops.emitter import Emitter, Operand
 from symdiff.ops.functions import FUNCTIONS, NamedFunction
+from symdiff.ops.indexing import gather, scatter_add
+from symdiff.ops.reduction import argmax, argmin, cumsum, reduce_max, reduce_min
 from symdiff.ops.rounding import ceil, floor, floor_div, fmod, mod, round, trunc
 from symdiff.ops.special import digamma, erf, erfc, gamma, lgamma, polygamma
-from symdiff.ops.structure import broadcast, convert, reduce_sum
+from symdiff.ops.structure import (
+    broadcast,
+    concatenate,
+    convert,
+    embed,
+    iota,
+    reduce_sum,
+    reshape,
+    slice_,
+    transpose,
+)
 from symdiff.ops.transcendental import (
     acos,
     acosh,
@@ -63,6 +77,8 @@ __all__ = [
     "acosh",
     "add",
     "and_",
+    "argmax",
+    "argmin",
     "asin",
     "asinh",
     "atan",
@@ -71,12 +87,17 @@ __all__ = [
     "broadcast",
     "cbrt",
     "ceil",
+    "concatenate",
+    "contract",
     "convert",
     "copysign",
     "cos",
     "cosh",
+    "cumsum",
+    "custom",
     "digamma",
     "div",
+    "embed",
     "eq",
     "erf",
     "erfc",
@@ -88,7 +109,10 @@ __all__ = [
     "fma",
     "fmod",
     "gamma",
+    "gather",
     "hypot",
+    "inline",
+    "iota",
     "le",
     "lgamma",
     "like",
@@ -108,19 +132,27 @@ __all__ = [
     "or_",
     "polygamma",
     "pow",
+    "reduce_max",
+    "reduce_min",
     "reduce_sum",
+    "reshape",
     "round",
+    "scan",
+    "scatter_add",
     "sech2",
     "sigmoid",
     "sign",
     "sin",
     "sincos",
     "sinh",
+    "slice_",
     "softplus",
     "sqrt",
+    "stop_gradient",
     "sub",
     "tan",
     "tanh",
+    "transpose",
     "trunc",
     "unit",
     "where",

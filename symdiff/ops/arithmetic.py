@@ -11,6 +11,7 @@ from symdiff.ops.define import PRODUCT, SUM, UNARY, each, elementwise, infix, li
 
 neg = elementwise(
     "neg",
+    integers=True,
     value=np.negative,
     partials=(lambda out, x: like(x, -1.0),),
     vjp=(lambda bar, out, x: neg(bar),),
@@ -33,6 +34,7 @@ def _linear(tangents: Any, out: Value, args: Any, second: Any) -> Value:
 
 add = elementwise(
     "add",
+    integers=True,
     value=np.add,
     partials=(lambda out, x, y: like(x, 1.0), lambda out, x, y: like(y, 1.0)),
     vjp=(lambda bar, out, x, y: bar, lambda bar, out, x, y: bar),
@@ -46,6 +48,7 @@ add = elementwise(
 
 sub = elementwise(
     "sub",
+    integers=True,
     value=np.subtract,
     partials=(lambda out, x, y: like(x, 1.0), lambda out, x, y: neg(like(y, 1.0))),
     vjp=(lambda bar, out, x, y: bar, lambda bar, out, x, y: neg(bar)),
@@ -59,6 +62,7 @@ sub = elementwise(
 
 mul = elementwise(
     "mul",
+    integers=True,
     value=np.multiply,
     partials=(lambda out, x, y: y, lambda out, x, y: x),
     emit=lambda b, x, y: b.mul(x, y),
@@ -117,6 +121,7 @@ cbrt = elementwise(
 
 abs = elementwise(
     "abs",
+    integers=True,
     value=np.abs,
     partials=(lambda out, x: sign(x),),
     emit=lambda b, x: b.abs(x),
@@ -129,6 +134,7 @@ abs = elementwise(
 
 sign = elementwise(
     "sign",
+    integers=True,
     value=np.sign,
     partials=(None,),
     emit=lambda b, x: b.select(

@@ -149,6 +149,7 @@ def _extremum(name: str, value: Any, before: Any, aliases: tuple[str, ...]) -> O
         samples=uniform(-3, 3, count=2),
         aliases=aliases,
         note="ties give half to each side; a NaN operand gives NaN",
+        integers=True,
     )
 
 

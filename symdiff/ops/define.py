@@ -75,7 +75,7 @@ def elementwise(
 
     return define(
         name,
-        type=result or _same_type(name),
+        type=result or _same_type(name, "fi" if entry.get("integers") else "f"),
         value=value,
         vjp=pull,
         jvp=jvp or push,
@@ -92,16 +92,17 @@ def _pullback(partial: Partial | None) -> Partial | None:
     return lambda bar, out, *args: OPS["mul"](bar, partial(out, *args))
 
 
-def _same_type(name: str) -> Callable[..., Any]:
-    """The type rule of arithmetic: all operands have one floating type, and so has the result."""
+def _same_type(name: str, kinds: str) -> Callable[..., Any]:
+    """The type rule of arithmetic: all operands have one type of `kinds`, and so has the result."""
+    expected = "operands that are numbers" if kinds == "fi" else "floating-point operands"
 
     def rule(types: tuple[Any, ...], **_: Any) -> Any:
         first = types[0]
         for other in types:
             if other is not first and other != first:
                 raise operand_error(name, types, "operands of one type")
-        if first is not F64 and (not isinstance(first, Type) or first.dtype.kind != "f"):
-            raise operand_error(name, types, "floating-point operands")
+        if first is not F64 and (not isinstance(first, Type) or first.dtype.kind not in kinds):
+            raise operand_error(name, types, expected)
         return first
 
     return rule

@@ -259,7 +259,8 @@ def _register_ops() -> None:
     for op in OPS.values():
         if op.samples is None or not op.elementwise or op.name == "convert":
             continue
-        build, least, most = special_forms.get(op.name, (op, op.arity, op.arity))
+        arity = op.arity or 1  # elementwise operations have a fixed number
+        build, least, most = special_forms.get(op.name, (op, arity, arity))
         if op in variadic:
             build, least, most = _folded(op), variadic[op], math.inf
         entry = NamedFunction(op.name, build, least, most, conditions.get(op, ()))

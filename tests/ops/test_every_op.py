@@ -166,7 +166,9 @@ def test_passes_keep_the_value(op: Op, rng: np.random.Generator) -> None:
 @every_op
 def test_wrong_operands_are_refused_by_name(op: Op, rng: np.random.Generator) -> None:
     graph = Graph()
-    odd = [graph.param(f"x{i}", Type(DTYPES["f64"], (2 + i, 7))) for i in range(op.arity + 1)]
+    odd = [
+        graph.param(f"x{i}", Type(DTYPES["f64"], (2 + i, 7))) for i in range((op.arity or 1) + 1)
+    ]
     with pytest.raises(ShapeError) as caught:
         graph.add(op, tuple(odd), tuple(sorted(attributes(op).items())))
     assert op.name in str(caught.value)

@@ -1,0 +1,115 @@
+"""Operations that hold functions: loops, and functions with derivatives of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import ShapeError
+from symdiff.ir import Function, TupleType, Type, Value, copy_into, interpret
+from symdiff.ops.define import define, elementwise, uniform
+
+stop_gradient = elementwise(
+    "stop_gradient",
+    value=lambda x: np.asarray(x),
+    partials=(None,),
+    expand=lambda x: x,
+    integers=True,
+    samples=uniform(-3, 3),
+    note="the operand, taken as a constant by differentiation",
+)
+
+
+def _tuple_of(types: list[Type]) -> TupleType:
+    return TupleType(tuple(types))
+
+
+def inline(fn: Function, args: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The outputs of `fn` with `args` in place of its parameters, in their graph."""
+    graph = args[0].graph
+    return copy_into(graph, fn.outputs, dict(zip(fn.params, args, strict=True)))
+
+
+# Loops.
+
+
+def _scan_type(
+    types: tuple[Any, ...], body: Function, carries: int, inputs: int, length: int, reverse: bool
+) -> TupleType:
+    """Final carries, then the per-step outputs with an axis of `length` in front."""
+    expected = [p.type for p in body.params]
+    given = [
+        t.with_shape(t.shape[1:]) if carries <= i < carries + inputs else t
+        for i, t in enumerate(types)
+    ]
+    if given != expected:
+        raise ShapeError(
+            f"scan: the body takes {', '.join(map(str, expected))}, "
+            f"but gets {', '.join(map(str, given))}"
+        )
+    if any(t.shape[0] != length for t in types[carries : carries + inputs]):
+        raise ShapeError(f"scan: per-step inputs need {length} elements along their first axis")
+    after = [o.type for o in body.outputs]
+    if after[:carries] != expected[:carries]:
+        raise ShapeError(
+            f"scan: the carry goes in as {', '.join(map(str, expected[:carries]))} "
+            f"and comes out as {', '.join(map(str, after[:carries]))}"
+        )
+    steps = [t.with_shape((length, *t.shape)) for t in after[carries:]]
+    return _tuple_of([*expected[:carries], *steps])
+
+
+def _scan_value(
+    *operands: Any, body: Function, carries: int, inputs: int, length: int, reverse: bool
+) -> tuple[Any, ...]:
+    carry = [np.asarray(c) for c in operands[:carries]]
+    xs, fixed = operands[carries : carries + inputs], operands[carries + inputs :]
+    types = [o.type for o in body.outputs[carries:]]
+    ys = [np.empty((length, *t.shape), t.dtype.numpy) for t in types]
+    for step in range(length - 1, -1, -1) if reverse else range(length):
+        results = interpret(body, [*carry, *(x[step] for x in xs), *fixed])
+        carry = results[:carries]
+        for y, result in zip(ys, results[carries:], strict=True):
+            y[step] = result
+    return (*carry, *ys)
+
+
+scan = define(
+    "scan",
+    type=_scan_type,
+    value=_scan_value,
+    arity=None,
+    note="a loop: body(carries, inputs of the step, rest) gives carries and outputs of the step",
+)
+
+
+# Functions with derivatives of their own.
+
+
+def _custom_type(
+    types: tuple[Any, ...], body: Function, vjp: Function | None, jvp: Function | None
+) -> TupleType:
+    expected = [p.type for p in body.params]
+    if list(types) != expected:
+        raise ShapeError(
+            f"{body.name} takes {', '.join(map(str, expected))}, "
+            f"but gets {', '.join(map(str, types))}"
+        )
+    return _tuple_of([o.type for o in body.outputs])
+
+
+def _custom_value(
+    *operands: Any, body: Function, vjp: Function | None, jvp: Function | None
+) -> tuple[Any, ...]:
+    return tuple(interpret(body, operands))
+
+
+custom = define(
+    "custom",
+    type=_custom_type,
+    value=_custom_value,
+    arity=None,
+    note="a function whose derivative the user has written: vjp(operands, cotangents), "
+    "jvp(operands, tangents)",
+)

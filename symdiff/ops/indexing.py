@@ -1,0 +1,134 @@
+"""Elements at computed places: gather, and scatter_add, its adjoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import ShapeError
+from symdiff.ir import Type, Value
+from symdiff.ops.define import define, operand_error
+from symdiff.ops.structure import Ints, everywhere, iota
+
+
+def _indices_type(name: str, types: tuple[Any, ...]) -> Ints:
+    """The common shape of the index operands."""
+    if not types or any(t.dtype.kind != "i" or t.shape != types[0].shape for t in types):
+        raise operand_error(name, types, "integer index tensors of one shape")
+    return types[0].shape
+
+
+def _gather_type(types: tuple[Any, ...], axis: int) -> Type:
+    if not types or not all(isinstance(t, Type) for t in types):
+        raise operand_error("gather", types, "a tensor and index tensors")
+    x, *indices = types
+    places = _indices_type("gather", tuple(indices))
+    if not 0 <= axis <= len(x.shape) - len(indices):
+        raise operand_error("gather", types, f"{len(indices)} axes of the first from axis {axis}")
+    return Type(x.dtype, (*x.shape[:axis], *places, *x.shape[axis + len(indices) :]))
+
+
+def _gather_value(x: Any, *indices: Any, axis: int) -> Any:
+    for index, extent in zip(indices, np.shape(x)[axis:], strict=False):
+        if np.size(index) and not (np.min(index) >= 0 and np.max(index) < extent):
+            raise IndexError(f"gather: an index is outside 0..{extent - 1}")
+    return np.asarray(x)[(slice(None),) * axis + indices]
+
+
+def _gather_vjp(i: int, bar: Value, out: Value, args: tuple[Value, ...]) -> Value | None:
+    if i > 0:
+        return None
+    x, *indices = args
+    return scatter_add(bar, *indices, axis=out.attr("axis"), shape=x.type.shape)
+
+
+def _gather_jvp(tangents: Any, out: Value, args: tuple[Value, ...]) -> Value | None:
+    return tangents[0] and gather(tangents[0], *args[1:], axis=out.attr("axis"))
+
+
+def _batch_gather(
+    args: tuple[Value, ...], batched: tuple[bool, ...], size: int, axis: int
+) -> Value:
+    if not any(batched[1:]):
+        return gather(*args, axis=axis + 1)
+    x, *indices = everywhere(args, batched, size)
+    if axis:  # the axes before the gathered ones would come between the batch and them
+        raise ShapeError("gather: cannot be batched over its indices along a later axis")
+    point = iota(x.graph, indices[0].type.shape, 0, indices[0].type.dtype)
+    return gather(x, point, *indices, axis=0)
+
+
+gather = define(
+    "gather",
+    type=_gather_type,
+    value=_gather_value,
+    vjp=_gather_vjp,
+    jvp=_gather_jvp,
+    batch=_batch_gather,
+    arity=None,
+    samples=lambda rng, n: (
+        rng.normal(size=(3, 4, 5, 2)),
+        rng.integers(0, 4, (2, 6)),
+        rng.integers(0, 5, (2, 6)),
+    ),
+    attr_samples=(("axis", 1),),
+    note="index operands replace as many axes, from `axis` on; indices are not negative",
+)
+
+
+def _scatter_add_type(types: tuple[Any, ...], axis: int, shape: Ints) -> Type:
+    if not types or not all(isinstance(t, Type) for t in types):
+        raise operand_error("scatter_add", types, "a tensor and index tensors")
+    x, *indices = types
+    places = _indices_type("scatter_add", tuple(indices))
+    if x.shape != (*shape[:axis], *places, *shape[axis + len(indices) :]):
+        raise operand_error("scatter_add", types, f"elements for places in {shape}")
+    return Type(x.dtype, shape)
+
+
+def _scatter_add_value(x: Any, *indices: Any, axis: int, shape: Ints) -> Any:
+    result = np.zeros(shape, np.asarray(x).dtype)
+    places: Any = (slice(None),) * axis + indices
+    np.add.at(result, places, x)
+    return result
+
+
+def _scatter_add_vjp(i: int, bar: Value, out: Value, args: tuple[Value, ...]) -> Value | None:
+    return None if i > 0 else gather(bar, *args[1:], axis=out.attr("axis"))
+
+
+def _scatter_add_jvp(tangents: Any, out: Value, args: tuple[Value, ...]) -> Value | None:
+    dx = tangents[0]
+    return dx and scatter_add(dx, *args[1:], axis=out.attr("axis"), shape=out.type.shape)
+
+
+def _batch_scatter_add(
+    args: tuple[Value, ...], batched: tuple[bool, ...], size: int, axis: int, shape: Ints
+) -> Value:
+    x, *indices = args
+    if not any(batched[1:]):
+        return scatter_add(*args, axis=axis + 1, shape=(size, *shape))
+    if axis:
+        raise ShapeError("scatter_add: cannot be batched over its indices along a later axis")
+    x, *indices = everywhere(args, batched, size)
+    point = iota(x.graph, indices[0].type.shape, 0, indices[0].type.dtype)
+    return scatter_add(x, point, *indices, axis=0, shape=(size, *shape))
+
+
+scatter_add = define(
+    "scatter_add",
+    type=_scatter_add_type,
+    value=_scatter_add_value,
+    vjp=_scatter_add_vjp,
+    jvp=_scatter_add_jvp,
+    batch=_batch_scatter_add,
+    arity=None,
+    samples=lambda rng, n: (
+        rng.normal(size=(3, 2, 6, 2)),
+        rng.integers(0, 4, (2, 6)),
+        rng.integers(0, 5, (2, 6)),
+    ),
+    attr_samples=(("axis", 1), ("shape", (3, 4, 5, 2))),
+    note="zero, plus every element at its place; in the order of the elements",
+)
