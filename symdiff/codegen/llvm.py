@@ -12,11 +12,13 @@ from decimal import Decimal
 from typing import Final, cast
 
 from symdiff.errors import UnsupportedError
-from symdiff.ir import CONST, ITEM, PARAM, DType, Function, Value, boolean, f32, f64
+from symdiff.ir import CONST, DTYPES, ITEM, PARAM, DType, Function, Value, boolean, f32, f64
 
 TYPES: Final = {"f64": "double", "f32": "float", "i64": "i64", "i32": "i32", "bool": "i1"}
 MEMORY_TYPES: Final = {**TYPES, "bool": "i8"}
 SCIPY_PREFIX: Final = "scipy_special_"
+
+_SIGNED: Final = {"olt": "slt", "ole": "sle", "ogt": "sgt"}
 
 # Pure functions: may be moved or dropped, never throw, always return.
 _ATTRIBUTES: Final = "attributes #0 = { nounwind willreturn memory(none) }"
@@ -52,6 +54,8 @@ class LLVMEmitter:
         return literal(number, self.dtype)
 
     def _binary(self, opcode: str, x: str, y: str) -> str:
+        if self.dtype.kind == "i":
+            return self.put(f"{opcode[1:]} {self.type} {x}, {y}")
         return self.put(f"{opcode}{self._flags} {self.type} {x}, {y}")
 
     def _intrinsic(self, name: str, *operands: str) -> str:
@@ -70,6 +74,8 @@ class LLVMEmitter:
     # The Emitter protocol.
 
     def neg(self, x: str) -> str:
+        if self.dtype.kind == "i":
+            return self.put(f"sub {self.type} 0, {x}")
         return self.put(f"fneg{self._flags} {self.type} {x}")
 
     def add(self, x: str, y: str) -> str:
@@ -88,6 +94,8 @@ class LLVMEmitter:
         return self._intrinsic("fmuladd", x, y, z)  # fused where the target has it
 
     def abs(self, x: str) -> str:
+        if self.dtype.kind == "i":
+            return self.select(self.lt(x, "0"), self.neg(x), x)
         return self._intrinsic("fabs", x)
 
     def sqrt(self, x: str) -> str:
@@ -118,9 +126,14 @@ class LLVMEmitter:
         # Compare and select is one minsd or maxsd, which gives y if either is NaN. llvm.maximum
         # would also order -0.0 before 0.0, which costs four instructions more.
         chosen = self.select(self._compare(predicate, x, y), x, y)
+        if self.dtype.kind == "i":
+            return chosen
         return self.select(self._compare("uno", x, x), x, chosen)
 
     def _compare(self, predicate: str, x: str, y: str) -> str:
+        if self.dtype.kind == "i":
+            signed = _SIGNED.get(predicate, predicate[1:])
+            return self.put(f"icmp {signed} {self.type} {x}, {y}")
         return self.put(f"fcmp {predicate} {self.type} {x}, {y}")
 
     def lt(self, x: str, y: str) -> str:
@@ -180,9 +193,12 @@ class LLVMEmitter:
             return x
         if target == "bool":
             return self._compare("une", x, self.const(0.0))
-        if source == "bool":
-            return self.put(f"uitofp i1 {x} to {TYPES[target]}")
-        opcode = "fpext" if target == "f64" else "fptrunc"
+        kinds = self.dtype.kind + DTYPES[target].kind
+        wider = DTYPES[target].itemsize > self.dtype.itemsize
+        opcode = {
+            "bf": "uitofp", "bi": "zext", "if": "sitofp", "fi": "fptosi",
+            "ii": "sext" if wider else "trunc", "ff": "fpext" if wider else "fptrunc",
+        }[kinds]  # fmt: skip
         return self.put(f"{opcode} {TYPES[source]} {x} to {TYPES[target]}")
 
     # Memory.
@@ -212,6 +228,8 @@ def literal(number: float, dtype: DType) -> str:
     """`number` as an LLVM constant: decimal where that is short and exact, else its bits."""
     if dtype is boolean:
         return "true" if number else "false"
+    if dtype.kind == "i":
+        return str(int(number))
     if dtype is f32:
         number = struct.unpack("<f", struct.pack("<f", number))[0]
     text = repr(number)

@@ -29,6 +29,9 @@ from symdiff.codegen.llvm import (
     require_scalars,
     transfer_loop,
 )
+from symdiff.codegen.loops import NO_VECTORS, VectorMath, build_program, has_tensors
+from symdiff.codegen.loops import Program as LoopProgram
+from symdiff.codegen.loops.module import lower_program
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
 
@@ -49,6 +52,12 @@ class Layout:
 
     fn: Function
     plan: Plan | None
+    loops: LoopProgram | None = None
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """What each failed check of indices means, counted from 1."""
+        return tuple(self.loops.checks) if self.loops else ()
 
     @property
     def symbol(self) -> str:
@@ -59,6 +68,8 @@ class Layout:
     @property
     def workspace(self) -> int:
         """The number of 8-byte words that a caller provides as `ws`; 0 for a small body."""
+        if self.loops is not None:
+            return -(-self.loops.workspace // 8)
         if self.plan is None:
             return 0
         return len(self.fn.params) + len(self.fn.outputs) + self.plan.slot_count
@@ -66,18 +77,30 @@ class Layout:
 
 def layout(fn: Function) -> Layout:
     """The layout of `fn`, which must have only operations with an `emit` rule."""
+    if has_tensors(fn):
+        return Layout(fn, None, build_program(fn))
     huge = len(fn.live()) > SMALL or len(fn.params) + len(fn.outputs) > SMALL
     return Layout(fn, plan_chunks(fn) if huge else None)
 
 
-def lower(place: Layout, wrappers: Sequence[str], fastmath: bool = False) -> str:
+def lower(
+    place: Layout,
+    wrappers: Sequence[str],
+    fastmath: bool = False,
+    vectors: VectorMath = NO_VECTORS,
+) -> str:
     """LLVM text that computes every output of a function, behind "c", "batch" or "call".
+
+    `vectors` are the vector functions that loops may call.
 
     Numbers are read and written with their own size, Booleans as bytes.
 
     Raises:
         UnsupportedError: an operation has no scalar emission.
     """
+    if place.loops is not None:
+        flags = FAST_FLAGS if fastmath else ""
+        return lower_program(place.loops, place.symbol, wrappers, flags, vectors)
     require_scalars(place.fn)
     return _Module(place, FAST_FLAGS if fastmath else "").text(wrappers)
 

@@ -1,0 +1,357 @@
+"""A function of tensors to a loop program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+from typing import Any
+
+from symdiff.codegen.loops.evaluate import Evaluator, Memory, MustStore, Scope
+from symdiff.codegen.loops.fuse import Root, Tree, arrange, common
+from symdiff.codegen.loops.fuse import add as put_alone
+from symdiff.codegen.loops.memory import drop_unread, plan
+from symdiff.codegen.loops.nests import NestBuilder
+from symdiff.codegen.loops.prepare import prepare
+from symdiff.codegen.loops.program import (
+    Affine,
+    Block,
+    Buffer,
+    Copy,
+    Gemm,
+    Program,
+    Repeat,
+    Step,
+    Var,
+    Zero,
+)
+from symdiff.codegen.loops.shapes import Place
+from symdiff.codegen.loops.values import REDUCTIONS, is_short_sum, stored_values
+from symdiff.errors import UnsupportedError
+from symdiff.ir import CONST, ITEM, Function, TupleType, Value, use_counts
+from symdiff.ops import OPS, add
+from symdiff.ops.structure import borders, reduced_axes
+
+_GATHERS = (OPS["gather"], OPS["scatter_add"])
+_WHOLE = (OPS["contract"], OPS["scan"])
+
+
+def build_program(fn: Function, blas: bool = True) -> Program:
+    """The loops that compute `fn`.
+
+    Raises:
+        UnsupportedError: an operation that has no loops.
+    """
+    fn = prepare(fn, blas)
+    extra: set[Value] = set()
+    while True:
+        try:
+            return _Builder(fn, blas, extra).program()
+        except MustStore as found:
+            if found.value in extra:
+                raise UnsupportedError(f"{found.value!r} cannot be compiled") from None
+            extra.add(found.value)
+
+
+class _Builder:
+    """A program in the making."""
+
+    def __init__(self, fn: Function, blas: bool, extra: Iterable[Value]) -> None:
+        self.fn = fn
+        self.blas = blas
+        self.result = Program(fn.name)
+        self.memory = Memory({})
+        self.items: list[Any] = []  # trees, and values that are steps of their own
+        self.position: dict[Value, int] = {}
+        self.roots: dict[Value, list[Root]] = {}
+        self.reads: dict[Value, list[tuple[Root | None, Place | None]]] = {}
+        self.checked: set[tuple[Value, int]] = set()
+        self.live = fn.live()
+        self.stored = stored_values(fn, extra)
+
+    def program(self) -> Program:
+        self.make_buffers()
+        for value in self.live:
+            if value.op in _GATHERS:
+                self.check_indices(value)
+            if value.op is OPS["scan"] or (value.op is OPS["contract"] and value in self.stored):
+                self.whole_step(value)
+            elif value in self.stored and not self.is_item_of_step(value):
+                for root in self.make_roots(value):
+                    self.arrange(root)
+        self.copy_outputs()
+        self.shrink()
+        for item in self.items:
+            if isinstance(item, Tree):
+                self.result.steps += self.zeros(item)
+                self.result.steps.append(self.nest(item))
+            else:
+                self.result.steps += item
+        drop_unread(self.result)
+        plan(self.result)
+        return self.result
+
+    # Buffers.
+
+    def buffer(self, value: Value, name: str, kind: str, position: int = -1) -> Buffer:
+        made = Buffer(name, value.type.dtype, value.type.size, kind, position=position)
+        lists = {"param": self.result.params, "output": self.result.outputs}
+        lists.get(kind, self.result.scratch).append(made)
+        return made
+
+    def make_buffers(self) -> None:
+        buffers = self.memory.buffers
+        for i, param in enumerate(self.fn.params):
+            buffers[param] = self.buffer(param, f"in{i}", "param", i)
+        self.copies: list[tuple[Value, Buffer]] = []
+        for i, output in enumerate(self.fn.outputs):
+            buffer = self.buffer(output, f"out{i}", "output", i)
+            if output in buffers or output.op is CONST:
+                self.copies.append((output, buffer))
+            else:
+                buffers[output] = buffer
+        for value in self.live:
+            literal = value.literal
+            if literal is not None and literal.scalar is None:
+                data = literal.data
+                name = f"const{len(self.result.constants)}"
+                made = Buffer(name, value.type.dtype, value.type.size, "const", data=data)
+                self.result.constants.append(made)
+                buffers[value] = made
+            elif value in self.stored and value not in buffers:
+                buffers[value] = self.buffer(value, f"s{value.index}", "scratch")
+
+    def is_item_of_step(self, value: Value) -> bool:
+        return value.op is ITEM and value.args[0].op in _WHOLE
+
+    # Roots.
+
+    def make_roots(self, value: Value) -> list[Root]:
+        buffer = self.memory.buffers[value]
+        op, shape = value.op, value.type.shape
+        plain = tuple(range(len(shape)))
+        if op in REDUCTIONS and not is_short_sum(value):
+            source = value.args[0]
+            lead = len(source.type.shape) - len(shape)
+            gone = reduced_axes(source.type.shape, shape)
+            axes = tuple(None if a in gone else a - lead for a in range(len(source.type.shape)))
+            return [Root(value, source, "reduce", source.type.shape, axes, buffer)]
+        if op.name in ("argmax", "argmin"):
+            source, axis = value.args[0], value.attr("axis")
+            loops = (*shape, source.type.shape[axis])
+            return [Root(value, source, "position", loops, (*plain, None), buffer)]
+        if op is OPS["cumsum"]:
+            return [Root(value, value.args[0], "running", shape, plain, buffer, whole=True)]
+        if op is OPS["scatter_add"]:
+            source = value.args[0]
+            loops = source.type.shape
+            nothing = (None,) * len(loops)
+            return [Root(value, source, "scatter", loops, nothing, buffer, whole=True)]
+        if op is OPS["embed"]:
+            (part,) = value.args
+            start, step = value.attr("start"), value.attr("step")
+            loops = part.type.shape
+            return [Root(value, part, "map", loops, plain, buffer, start, step, whole=True)]
+        if op is OPS["concatenate"]:
+            axis = value.attr("axis")
+            found: list[Root] = []
+            for part, (first, _) in zip(value.args, borders(value.args, axis), strict=True):
+                start = tuple(first if a == axis else 0 for a in plain)
+                loops, step = part.type.shape, (1,) * len(shape)
+                found.append(
+                    Root(value, part, "map", loops, plain, buffer, start, step, whole=True)
+                )
+            return found
+        return [Root(value, value, "map", shape, plain, buffer)]
+
+    def check_indices(self, value: Value) -> None:
+        """Make sure that the indices of a gather or a scatter are in range, before it runs."""
+        source, *indices = value.args
+        extents = value.type.shape if value.op is OPS["scatter_add"] else source.type.shape
+        for offset, index in enumerate(indices):
+            extent = extents[value.attr("axis") + offset]
+            if index.type.size == 0 or self.is_known(index, extent):
+                continue
+            key = (index, extent)
+            if key in self.checked:
+                continue
+            self.checked.add(key)
+            self.result.checks.append(
+                f"{self.fn.name}: an index into an axis of {extent} elements is out of range; "
+                f"indices go from {-extent} to {extent - 1}"
+            )
+            shape = index.type.shape
+            status = len(self.result.checks)
+            root = Root(
+                index, index, "check", shape, (None,) * len(shape), extent=extent, status=status
+            )
+            self.record(root)
+            tree = Tree()
+            put_alone(root, tree, [])
+            self.items.append(tree)
+
+    def is_known(self, index: Value, extent: int) -> bool:
+        """Whether an index is within 0 <= index < extent whatever the arguments are."""
+        if index.literal is not None:
+            array = index.literal.array
+            return bool(array.min() >= 0 and array.max() < extent)
+        evaluator = Evaluator(self.memory, lambda value, place: None)
+        vars = [Var(n, 0) for n in index.type.shape]
+        affine = evaluator.affine(index, tuple(Affine(0, ((v, 1),)) for v in vars))
+        if affine is None:
+            return False
+        low, high = affine.bounds()
+        return low >= 0 and high < extent
+
+    def arrange(self, root: Root) -> None:
+        self.record(root)
+        self.roots.setdefault(root.value, []).append(root)
+        arrange(self.items, root, self.position)
+
+    def record(self, root: Root) -> None:
+        """Find out what `root` reads, by evaluating one element of it."""
+        reads = root.reads
+
+        def on_load(value: Value, place: Place | None) -> None:
+            reads.setdefault(value, []).append(place)
+
+        evaluator = Evaluator(self.memory, on_load)
+        evaluator.recording = True
+        depth = len(root.loops)
+        evaluator.scopes = [Scope(Block(k)) for k in range(depth + 1)]
+        root.vars = tuple(Var(n, k + 1) for k, n in enumerate(root.loops))
+        place = tuple(Affine(0, ((v, 1),)) for v in root.vars)
+        if 0 in root.loops:
+            return
+        if root.kind == "position":
+            axis = root.value.attr("axis")
+            place = (*place[:axis], place[-1], *place[axis:-1])
+        if root.kind == "scatter":
+            _, *indices = root.value.args
+            axis = root.value.attr("axis")
+            at = place[axis : axis + len(indices[0].type.shape)]
+            for index in indices:
+                if evaluator.affine(index, at) is None:
+                    evaluator.element(index, at)
+        if root.source is root.value and self.memory.buffers.get(root.value) is root.buffer:
+            evaluator.compute_here(root.source, place)
+        else:
+            evaluator.element(root.source, place)
+        for value, places in reads.items():
+            self.reads.setdefault(value, []).extend((root, p) for p in places)
+
+    # Steps of their own.
+
+    def whole_step(self, value: Value) -> None:
+        steps = self.repeat(value) if value.op is OPS["scan"] else self.gemm(value)
+        for arg in value.args:
+            self.reads.setdefault(arg, []).append((None, None))
+        self.position[value] = len(self.items)
+        for user in self.live:
+            if user.op is ITEM and user.args[0] is value:
+                self.position[user] = len(self.items)
+        self.items.append(steps)
+
+    def gemm(self, value: Value) -> list[Step]:
+        x, y = value.args
+        left, _, rest = value.attr("spec").partition(",")
+        right = rest.partition("->")[0]
+        extents = dict(zip(left + right, x.type.shape + y.type.shape, strict=True))
+        m, n, k = (extents[c] for c in "mnk")
+        count = extents.get("b", 1)
+        buffers = self.memory.buffers
+        transposed = (left.endswith("km"), right.endswith("nk"))
+        batch = (count, (m * k, k * n, m * n))
+        return [Gemm(buffers[x], buffers[y], buffers[value], m, n, k, transposed, batch)]
+
+    def repeat(self, value: Value) -> list[Step]:
+        """The loop of a scan; carries go from one buffer to another and are copied back."""
+        body: Function = value.attr("body")
+        carries, inputs = value.attr("carries"), value.attr("inputs")
+        length = value.attr("length")
+        buffers = self.memory.buffers
+        items = {v.attr("index"): v for v in self.live if v.op is ITEM and v.args[0] is value}
+        assert isinstance(value.type, TupleType)
+        targets: list[Buffer] = []
+        for i, type in enumerate(value.type.elements):
+            item = items.get(i)
+            if item is not None and item in buffers:
+                targets.append(buffers[item])
+            else:
+                made = Buffer(f"s{value.index}_{i}", type.dtype, type.size, "scratch")
+                self.result.scratch.append(made)
+                targets.append(made)
+        steps: list[Step] = [
+            Copy(buffers[init], target)
+            for init, target in zip(value.args[:carries], targets[:carries], strict=True)
+        ]
+        if not length:
+            return steps
+        operands: list[tuple[Buffer, int]] = [(t, 0) for t in targets[:carries]]
+        for i, arg in enumerate(value.args[carries:]):
+            operands.append((buffers[arg], arg.type.size // length if i < inputs else 0))
+        copies: list[Copy] = []
+        uses = use_counts(body)
+        for i in range(carries):
+            output, target = body.outputs[i], targets[i]
+            if output is body.params[i] or _adds_in_place(output, body.params[i], uses):
+                operands.append((target, 0))
+                continue
+            made = Buffer(f"next{value.index}_{i}", target.dtype, target.size, "scratch")
+            self.result.scratch.append(made)
+            operands.append((made, 0))
+            copies.append(Copy(made, target))
+        for i in range(carries, len(targets)):
+            operands.append((targets[i], targets[i].size // length))
+        inner = build_program(body, self.blas)
+        inner.name = f"{self.fn.name}.body{value.index}"
+        offset = len(self.result.checks)
+        self.result.checks += inner.checks
+        steps.append(
+            Repeat(inner, length, value.attr("reverse"), tuple(operands), tuple(copies), offset)
+        )
+        return steps
+
+    def copy_outputs(self) -> None:
+        for value, buffer in self.copies:
+            shape = value.type.shape
+            root = Root(value, value, "map", shape, tuple(range(len(shape))), buffer)
+            self.record(root)
+            arrange(self.items, root, dict(self.position))
+
+    # Trees to nests.
+
+    def shrink(self) -> None:
+        """Leave out the axes of scratch buffers along which nothing has to be kept."""
+        for value, roots in self.roots.items():
+            buffer = self.memory.buffers[value]
+            if buffer.kind != "scratch" or len(roots) != 1 or roots[0].whole:
+                continue
+            (root,) = roots
+            shared = len(root.loops)
+            for reader, place in self.reads.get(value, ()):
+                if reader is None or place is None or not reader.path:
+                    shared = 0
+                    break
+                shared = min(shared, common(root.path, reader.path))
+            dropped = {root.axes[level] for level in range(shared)}
+            kept = tuple(a for a in range(len(value.type.shape)) if a not in dropped)
+            self.memory.kept[value] = kept
+            buffer.size = prod(value.type.shape[a] for a in kept)
+
+    def zeros(self, tree: Tree) -> list[Step]:
+        """Buffers to clear before the tree adds to them, or fills only a part of them."""
+        found = [
+            r.buffer
+            for r in tree.roots()
+            if r.buffer and (r.kind == "scatter" or (r.start and r.value.op is OPS["embed"]))
+        ]
+        return [Zero(b) for b in found]
+
+    def nest(self, tree: Tree) -> Any:
+        evaluator = Evaluator(self.memory, lambda value, place: None)
+        return NestBuilder(evaluator).build(tree)
+
+
+def _adds_in_place(output: Value, param: Value, uses: dict[Value, int]) -> bool:
+    """Whether the next carry is the carry plus something, so that it can be added where it is."""
+    return output.op is add and param in output.args and uses.get(param) == 1

@@ -1,0 +1,438 @@
+"""One element of a value: the statements that compute it, placed as far out as they can be.
+
+Values with memory are loaded; others are computed from their operands. Views only change the
+place at which their operand is read. A statement goes into the block of the innermost loop that
+it depends on, so what a loop does not change stands outside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from symdiff.codegen.loops.program import (
+    Affine,
+    Block,
+    Buffer,
+    Compute,
+    Constant,
+    Index,
+    Load,
+    Operand,
+    Var,
+)
+from symdiff.codegen.loops.shapes import Place, before_broadcast, before_reshape, linear
+from symdiff.codegen.loops.values import REDUCTIONS, UNROLLED
+from symdiff.ir import ITEM, DType, Value, i64
+from symdiff.ops import OPS, add, convert, where
+from symdiff.ops.structure import borders
+
+Steps = Generator[Any, Any, Any]
+
+
+class SplitLoop(Exception):
+    """The code differs along `var`: its loop has to be cut at `points`."""
+
+    def __init__(self, var: Var, points: tuple[int, ...], value: Value) -> None:
+        super().__init__(f"{value!r} at {points}")
+        self.var, self.points, self.value = var, points, value
+
+
+class MustStore(Exception):  # noqa: N818  (a signal, caught by the planner)
+    """`value` cannot be computed where it is used and needs memory."""
+
+    def __init__(self, value: Value) -> None:
+        super().__init__(repr(value))
+        self.value = value
+
+
+class Memory:
+    """Where stored values are: a buffer, and the axes for which it has memory (None: all)."""
+
+    def __init__(self, buffers: Mapping[Value, Buffer]) -> None:
+        self.buffers = dict(buffers)
+        self.kept: dict[Value, tuple[int, ...]] = {}
+
+    def index(self, value: Value, place: Place) -> Affine:
+        return linear(place, value.type.shape, self.kept.get(value))
+
+
+class Scope:
+    """A block that is open, and the elements that are known in it."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.known: dict[tuple[Value, Place], Any] = {}
+
+
+class Evaluator:
+    """Writes statements into the open scopes; `scopes[k]` is k loops deep.
+
+    `on_load(value, place)` sees every element that is read from memory.
+    """
+
+    def __init__(self, memory: Memory, on_load: Callable[[Value, Place | None], None]) -> None:
+        self.memory = memory
+        self.on_load = on_load
+        self.scopes: list[Scope] = []
+        self.depth_of: dict[int, int] = {}
+        self.true: list[Affine] = []  # expressions known to be negative here
+        self.recording = False  # look at both sides of every border
+        self._count = 0
+        self._vars: dict[int, Var] = {}
+        self._wide: dict[int, int] = {}
+
+    # Registers.
+
+    def register(self, depth: int) -> int:
+        self._count += 1
+        self.depth_of[self._count] = depth
+        return self._count
+
+    def depth(self, operand: Operand) -> int:
+        return self.depth_of[operand] if isinstance(operand, int) else 0
+
+    def put(self, depth: int, statement: Any) -> None:
+        self.scopes[depth].block.statements.append(statement)
+
+    def compute(
+        self, op: Any, args: tuple[Operand, ...], dtype: DType, attrs: Any = (), parts: int = 0
+    ) -> Any:
+        """The register of op(args), or `parts` of them."""
+        depth = max(map(self.depth, args), default=0)
+        dest: Any = self.register(depth)
+        if parts:
+            dest = (dest, *(self.register(depth) for _ in range(parts - 1)))
+        self.put(depth, Compute(dest, op, args, attrs, dtype))
+        return dest
+
+    # Elements.
+
+    def element(self, value: Value, place: Place) -> Operand:
+        """The element of `value` at `place`.
+
+        Raises:
+            SplitLoop, MustStore: it cannot be told from here.
+        """
+        # Rules are generators that yield the elements they need: no recursion over the graph.
+        result: Any = None
+        waiting: list[tuple[Value, Place, Steps]] = []
+        found = self._known(value, place)
+        if found is not None:
+            return found
+        waiting.append((value, place, self._rule(value, place)))
+        while waiting:
+            current, at, steps = waiting[-1]
+            try:
+                wanted, where_ = steps.send(result)
+            except StopIteration as stop:
+                waiting.pop()
+                result = stop.value
+                self._remember(current, at, result)
+                continue
+            result = self._known(wanted, where_)
+            if result is None:
+                waiting.append((wanted, where_, self._rule(wanted, where_)))
+        return result
+
+    def _known(self, value: Value, place: Place) -> Any:
+        for scope in reversed(self.scopes):
+            found = scope.known.get((value, place))
+            if found is not None:
+                return found
+        return None
+
+    def _remember(self, value: Value, place: Place, result: Any) -> None:
+        first = result[0] if isinstance(result, tuple) and not isinstance(result, Constant) else (
+            result
+        )  # fmt: skip
+        self.remember(value, place, result, self.depth(first))
+
+    def remember(self, value: Value, place: Place, result: Any, depth: int) -> None:
+        """Note that `result` is the element, for as long as the scope at `depth` is open."""
+        depth = max(depth, *(i.depth for i in place)) if place else depth
+        self.scopes[depth].known[value, place] = result
+
+    def _rule(self, value: Value, place: Place) -> Steps:
+        if value in self.memory.buffers:
+            return self._load(value, place)
+        literal = value.literal
+        if literal is not None:
+            assert literal.scalar is not None
+            return self._now(Constant(literal.scalar, value.type.dtype))
+        return _RULES.get(value.op, Evaluator._elementwise)(self, value, place)
+
+    def compute_here(self, value: Value, place: Place) -> Operand:
+        """The element of a stored value, computed rather than loaded."""
+        found = self._known(value, place)
+        if found is not None:
+            return found
+        buffer = self.memory.buffers.pop(value, None)
+        try:
+            return self.element(value, place)
+        finally:
+            if buffer is not None:
+                self.memory.buffers[value] = buffer
+
+    def _now(self, result: Any) -> Steps:
+        return result
+        yield
+
+    def _load(self, value: Value, place: Place) -> Steps:
+        self.on_load(value, place)
+        return self.load(self.memory.buffers[value], self.memory.index(value, place))
+        yield
+
+    def load(self, buffer: Buffer, index: Affine) -> int:
+        dest = self.register(index.depth)
+        self.put(index.depth, Load(dest, buffer, index))
+        return dest
+
+    # Rules: yield (value, place) to have an element, return the result.
+
+    def _elementwise(self, value: Value, place: Place) -> Steps:
+        if value.op in _ORDER:
+            known = self._decided(value, place)
+            if known is not None:
+                return Constant(float(known), value.type.dtype)
+        if value.op is where:
+            condition = yield value.args[0], place
+            if isinstance(condition, Constant):
+                return (yield value.args[1 if condition.number else 2], place)
+        args: list[Operand] = []
+        for arg in value.args:
+            args.append((yield arg, place))
+        dtype = value.args[-1].type.dtype
+        parts = len(getattr(value.type, "elements", ()))
+        return self.compute(value.op, tuple(args), dtype, value.attrs, parts)
+
+    def _item(self, value: Value, place: Place) -> Steps:
+        parts = yield value.args[0], place
+        return parts[value.attr("index")]
+
+    def _broadcast(self, value: Value, place: Place) -> Steps:
+        (source,) = value.args
+        return (yield source, before_broadcast(place, source.type.shape))
+
+    def _transpose(self, value: Value, place: Place) -> Steps:
+        before = [place[0]] * len(place)
+        for axis, index in zip(value.attr("axes"), place, strict=True):
+            before[axis] = index
+        return (yield value.args[0], tuple(before))
+
+    def _reshape(self, value: Value, place: Place) -> Steps:
+        (source,) = value.args
+        before = before_reshape(place, source.type.shape, value.type.shape)
+        if before is not None:
+            return (yield source, before)
+        if source not in self.memory.buffers:
+            raise MustStore(source)
+        self.on_load(source, None)
+        return self.load(self.memory.buffers[source], linear(place, value.type.shape))
+
+    def _slice(self, value: Value, place: Place) -> Steps:
+        pairs = zip(value.attr("start"), value.attr("step"), place, strict=True)
+        return (yield value.args[0], tuple(i * step + start for start, step, i in pairs))
+
+    def _embed(self, value: Value, place: Place) -> Steps:
+        (source,) = value.args
+        zero = Constant(0.0, value.type.dtype)
+        before: list[Affine] = []
+        for start, step, index, extent in zip(
+            value.attr("start"), value.attr("step"), place, source.type.shape, strict=True
+        ):
+            offset = index + -start
+            if extent == 0:
+                return zero
+            if abs(step) != 1:
+                if offset.terms:
+                    raise MustStore(value)
+                whole, rest = divmod(offset.const, step)
+                inside = rest == 0 and 0 <= whole < extent
+                offset = Affine(whole)
+            else:
+                offset = offset * step
+                inside = self._within(offset, 0, extent, value)
+            if not inside:
+                return zero
+            before.append(offset)
+        return (yield source, tuple(before))
+
+    def _concatenate(self, value: Value, place: Place) -> Steps:
+        axis = value.attr("axis")
+        result: Any = None
+        for part, (start, stop) in zip(value.args, borders(value.args, axis), strict=True):
+            offset = place[axis] + -start
+            if stop > start and self._within(offset, 0, stop - start, value):
+                result = yield part, (*place[:axis], offset, *place[axis + 1 :])
+                if not self.recording:
+                    return result
+        return result
+
+    def _within(self, index: Affine, low: int, high: int, value: Value) -> bool:
+        """Whether low <= index < high; the loop is cut where that is not the same throughout."""
+        if self.recording:
+            return True
+        least, most = index.bounds()
+        if low <= least and most < high:
+            return True
+        if most < low or least >= high:
+            return False
+        if len(index.terms) != 1 or index.terms[0][0].register is not None:
+            raise MustStore(value)
+        ((var, step),) = index.terms
+        # The first iteration on the other side of each border, in the direction of the loop.
+        borders_ = (-(-(b - index.const) // step) if step > 0 else (index.const - b) // -step + 1
+                    for b in (low, high))  # fmt: skip
+        points = tuple(p for p in borders_ if var.start < p < var.stop)
+        if not points:
+            raise MustStore(value)
+        raise SplitLoop(var, points, value)
+
+    def _gather(self, value: Value, place: Place) -> Steps:
+        source, *indices = value.args
+        axis = value.attr("axis")
+        count = len(indices[0].type.shape)
+        at = place[axis : axis + count]
+        found: list[Affine] = []
+        for offset, index in enumerate(indices):
+            extent = source.type.shape[axis + offset]
+            found.append((yield from self.as_index(index, at, extent)))
+        return (yield source, (*place[:axis], *found, *place[axis + count :]))
+
+    def as_index(self, value: Value, place: Place, extent: int) -> Steps:
+        """An element of an integer value as an index along an axis of `extent`."""
+        affine = self.affine(value, place)
+        if affine is not None:
+            return affine
+        return self.index_of((yield value, place), value.type.dtype, extent)
+
+    def index_of(self, element: Operand, dtype: DType, extent: int) -> Affine:
+        """A register, or a number, as an index along an axis of `extent`."""
+        if isinstance(element, Constant):
+            return Affine(int(element.number))
+        if dtype is not i64:
+            known = self._wide.get(element)
+            if known is None:
+                attrs = (("dtype", "i64"),)
+                known = self._wide[element] = self.compute(convert, (element,), dtype, attrs)
+            element = known
+        var = self._vars.get(element)
+        if var is None or var.extent != extent:
+            var = self._vars[element] = Var(extent, self.depth_of[element], element)
+        return Affine(0, ((var, 1),))
+
+    def _short_sum(self, value: Value, place: Place) -> Steps:
+        """A reduction with few terms, written out."""
+        (source,) = value.args
+        lead = len(source.type.shape) - len(place)
+        full = (Affine(0),) * lead + place
+        axes = [
+            a
+            for a, n in enumerate(source.type.shape)
+            if n > 1 and (a < lead or value.type.shape[a - lead] == 1)
+        ]
+        places = [full]
+        for axis in axes:
+            extent = source.type.shape[axis]
+            places = [(*p[:axis], Affine(k), *p[axis + 1 :]) for p in places for k in range(extent)]
+        assert len(places) <= UNROLLED
+        combine = _COMBINE[REDUCTIONS[value.op]]
+        total: Any = None
+        for at in places:
+            term = yield source, at
+            total = (
+                term if total is None else self.compute(combine, (total, term), value.type.dtype)
+            )
+        return total
+
+    def _iota(self, value: Value, place: Place) -> Steps:
+        index = place[value.attr("axis")]
+        if not index.terms:
+            return Constant(float(index.const), value.type.dtype)
+        dest = self.register(index.depth)
+        self.put(index.depth, Index(dest, index, value.type.dtype))
+        return dest
+        yield
+
+    # Integer expressions.
+
+    def affine(self, value: Value, place: Place) -> Affine | None:
+        """An integer element as an affine expression of loop variables, or None."""
+        # Index expressions are short: products and sums of indices as people write them.
+        if value.type.dtype.kind != "i" or value in self.memory.buffers:
+            return None
+        if value.literal is not None:
+            number = value.literal.scalar
+            return None if number is None else Affine(int(number))
+        name = value.op.name
+        if name == "iota":
+            return place[value.attr("axis")]
+        if name in ("broadcast", "reshape", "transpose", "slice", "convert"):
+            return self._affine_view(name, value, place)
+        if name not in ("add", "sub", "mul", "neg"):
+            return None
+        parts = [self.affine(a, place) for a in value.args]
+        if any(p is None for p in parts):
+            return None
+        first, *rest = (p for p in parts if p is not None)
+        if name == "neg":
+            return first * -1
+        if name == "add":
+            return first + rest[0]
+        if name == "sub":
+            return first - rest[0]
+        if first.terms and rest[0].terms:
+            return None
+        return rest[0] * first.const if not first.terms else first * rest[0].const
+
+    def _affine_view(self, name: str, value: Value, place: Place) -> Affine | None:
+        (source,) = value.args
+        if name == "broadcast":
+            return self.affine(source, before_broadcast(place, source.type.shape))
+        if name == "reshape":
+            before = before_reshape(place, source.type.shape, value.type.shape)
+            return None if before is None else self.affine(source, before)
+        if name == "slice":
+            pairs = zip(value.attr("start"), value.attr("step"), place, strict=True)
+            return self.affine(source, tuple(i * step + start for start, step, i in pairs))
+        if name == "transpose":
+            before_ = [place[0]] * len(place)
+            for axis, index in zip(value.attr("axes"), place, strict=True):
+                before_[axis] = index
+            return self.affine(source, tuple(before_))
+        return self.affine(source, place) if source.type.dtype.kind == "i" else None
+
+    def below_zero(self, value: Value, place: Place) -> Affine | None:
+        """e where the comparison `value` of integers says e < 0, or None if it is not affine."""
+        if value.op not in _ORDER or value.args[0].type.dtype.kind != "i":
+            return None
+        left, right = (self.affine(a, place) for a in value.args)
+        if left is None or right is None:
+            return None
+        return left - right + (0 if value.op is OPS["lt"] else -1)
+
+    def _decided(self, value: Value, place: Place) -> bool | None:
+        expression = self.below_zero(value, place)
+        if expression is None:
+            return None
+        low, high = expression.bounds()
+        if high < 0 or expression in self.true:
+            return True
+        return False if low >= 0 else None
+
+
+_ORDER = (OPS["lt"], OPS["le"])
+_COMBINE = {"sum": add, "max": OPS["max"], "min": OPS["min"]}
+_RULES: dict[Any, Callable[[Evaluator, Value, Place], Steps]] = {
+    OPS["broadcast"]: Evaluator._broadcast,
+    OPS["transpose"]: Evaluator._transpose,
+    OPS["reshape"]: Evaluator._reshape,
+    OPS["slice"]: Evaluator._slice,
+    OPS["embed"]: Evaluator._embed,
+    OPS["concatenate"]: Evaluator._concatenate,
+    OPS["gather"]: Evaluator._gather,
+    OPS["iota"]: Evaluator._iota,
+    ITEM: Evaluator._item,
+    **dict.fromkeys(REDUCTIONS, Evaluator._short_sum),
+}

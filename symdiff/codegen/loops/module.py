@@ -1,0 +1,91 @@
+"""Modules of loop programs: the body behind a C signature, and the loop over a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from symdiff.codegen.llvm import LLVMEmitter, module_text
+from symdiff.codegen.loops.llvm import ProgramWriter, VectorMath
+from symdiff.codegen.loops.program import Program
+from symdiff.errors import UnsupportedError
+
+_STACK: Final = 32768  # bytes of workspace that the C function takes from the stack
+
+
+def lower_program(
+    program: Program, symbol: str, wrappers: Sequence[str], flags: str, vectors: VectorMath
+) -> str:
+    """LLVM text of `program` behind "c" or "batch".
+
+    `i64 @NAME.batch(ptr pointers, ptr steps, i64 n, ptr ws)` returns 0 or the number of the check
+    that failed. `void @NAME(ptr x, ..., ptr value, ...)` leaves the outputs as they are then.
+    """
+    writer = ProgramWriter(symbol, flags, vectors)
+    writer.write(program, f"{symbol}.body")
+    for wrapper in wrappers:
+        if wrapper == "call":
+            raise UnsupportedError("the native entry takes and returns numbers")
+        (_c if wrapper == "c" else _batch)(writer, program, symbol)
+    writer.finish()
+    return module_text(writer.functions, writer.declarations)
+
+
+def _finish(writer: ProgramWriter, header: str, b: LLVMEmitter) -> None:
+    writer.functions.append("\n".join([f"define {header} {{", "entry:", *b.lines, "}"]))
+    writer.declarations |= b.declarations
+
+
+def _c(writer: ProgramWriter, program: Program, symbol: str) -> None:
+    b = LLVMEmitter()
+    count = len(program.params) + len(program.outputs)
+    pointers = [f"%p{i}" for i in range(count)]
+    heap = program.workspace > _STACK
+    if heap:
+        workspace = b.put(f"call ptr @malloc(i64 {program.workspace})")
+        writer.declarations |= {
+            "malloc": "declare ptr @malloc(i64)",
+            "free": "declare void @free(ptr)",
+        }
+        missing = b.put(f"icmp eq ptr {workspace}, null")
+        b.lines += [f"  br i1 {missing}, label %poor, label %rich", "poor:", "  ret void", "rich:"]
+    else:
+        workspace = b.put(f"alloca [{max(8, program.workspace)} x i8], align 64")
+    arguments = ", ".join(f"ptr {p}" for p in [*pointers, workspace])
+    b.put(f"call i64 @{symbol}.body({arguments})")
+    if heap:
+        b.lines.append(f"  call void @free(ptr {workspace})")
+    b.lines.append("  ret void")
+    _finish(writer, f"void @{symbol}({', '.join(f'ptr {p}' for p in pointers)})", b)
+
+
+def _batch(writer: ProgramWriter, program: Program, symbol: str) -> None:
+    b = LLVMEmitter()
+    count = len(program.params) + len(program.outputs)
+    bases = [b.put(f"load ptr, ptr {b.offset('%pointers', i)}") for i in range(count)]
+    steps = [b.put(f"load i64, ptr {b.offset('%steps', i)}") for i in range(count)]
+    b.lines += [
+        "  br label %head",
+        "head:",
+        "  %i = phi i64 [ 0, %entry ], [ %next, %good ]",
+        "  %more = icmp slt i64 %i, %n",
+        "  br i1 %more, label %body, label %exit",
+        "body:",
+    ]
+    passed: list[str] = []
+    for base, step in zip(bases, steps, strict=True):
+        distance = b.put(f"mul i64 %i, {step}")
+        passed.append(f"ptr {b.offset(base, distance, 1)}")
+    status = b.put(f"call i64 @{symbol}.body({', '.join([*passed, 'ptr %ws'])})")
+    fine = b.put(f"icmp eq i64 {status}, 0")
+    b.lines += [
+        f"  br i1 {fine}, label %good, label %bad",
+        "bad:",
+        f"  ret i64 {status}",
+        "good:",
+        "  %next = add i64 %i, 1",
+        "  br label %head",
+        "exit:",
+        "  ret i64 0",
+    ]
+    _finish(writer, f"i64 @{symbol}.batch(ptr %pointers, ptr %steps, i64 %n, ptr %ws)", b)

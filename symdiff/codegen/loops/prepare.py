@@ -1,0 +1,85 @@
+"""What comes before loops: matrix products in the form that BLAS takes, or as sums of products."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Final
+
+from symdiff.codegen.loops.values import REDUCTIONS
+from symdiff.ir import Function, Value, rewrite
+from symdiff.ops import contract, reduce_sum, reshape, transpose
+from symdiff.ops.contraction import split
+
+BLAS_FROM: Final = 20_000  # multiplications from which BLAS is faster than loops of our own
+_BLAS_SIDE: Final = 4  # and the least extent of each side
+
+
+def prepare(fn: Function, blas: bool = True) -> Function:
+    """`fn` with only such contractions as are done by BLAS, and no reductions of nothing."""
+
+    def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
+        if value.op in REDUCTIONS and args[0].type.size == 0 and value.op is reduce_sum:
+            return args[0].graph.const(0.0, value.type)
+        if value.op is not contract:
+            return None
+        expanded = contract.expand
+        assert expanded is not None
+        spec = value.attr("spec")
+        if 0 in args[0].type.shape + args[1].type.shape:
+            return args[0].graph.const(0.0, value.type)
+        sizes = _sizes(spec, *args)
+        small = prod(sizes) < BLAS_FROM or min(sizes[1:]) < _BLAS_SIDE
+        if small or not blas or value.type.dtype.kind != "f":
+            return expanded(*args, spec=spec)
+        return _canonical(*args, spec=spec)
+
+    return rewrite(fn, visit=visit)
+
+
+def _labels(spec: str) -> tuple[str, str, str, str]:
+    """Labels of both operands and the result, of one side each and the result, and summed."""
+    left, right, result = split(spec)
+    both = "".join(c for c in result if c in left and c in right)
+    rows = "".join(c for c in result if c not in right)
+    columns = "".join(c for c in result if c not in left)
+    summed = "".join(c for c in left if c not in result)
+    return both, rows, columns, summed
+
+
+def _sizes(spec: str, x: Value, y: Value) -> tuple[int, int, int, int]:
+    """How many matrix products, and their numbers of rows, columns and terms."""
+    left, right, _ = split(spec)
+    extents = dict(zip(left + right, x.type.shape + y.type.shape, strict=True))
+    both, rows, columns, summed = (prod(extents[c] for c in part) for part in _labels(spec))
+    return both, rows, columns, summed
+
+
+def _canonical(x: Value, y: Value, spec: str) -> Value:
+    """The contraction as one of matrices: `bmk,bkn->bmn`, with or without b, or transposed."""
+    left, right, result = split(spec)
+    both, rows, columns, summed = _labels(spec)
+    extents = dict(zip(left + right, x.type.shape + y.type.shape, strict=True))
+    x, first = _matrix(x, left, both, rows, summed)
+    y, second = _matrix(y, right, both, summed, columns)
+    names = {"r": "m", "s": "k"}, {"r": "k", "s": "n"}
+    lead = "b" if both else ""
+    a = lead + "".join(names[0][c] for c in first)
+    b = lead + "".join(names[1][c] for c in second)
+    product = contract(x, y, spec=f"{a},{b}->{lead}mn")
+    order = both + rows + columns
+    product = reshape(product, shape=tuple(extents[c] for c in order))
+    axes = tuple(order.index(c) for c in result)
+    return product if axes == tuple(range(len(axes))) else transpose(product, axes=axes)
+
+
+def _matrix(x: Value, labels: str, both: str, rows: str, columns: str) -> tuple[Value, str]:
+    """`x` as (batch of) matrices, and the order of its last two axes: "rs" or "sr"."""
+    extents = dict(zip(labels, x.type.shape, strict=True))
+    order = "sr" if labels == both + columns + rows and labels != both + rows + columns else "rs"
+    wanted = both + (rows + columns if order == "rs" else columns + rows)
+    axes = tuple(labels.index(c) for c in wanted)
+    if axes != tuple(range(len(axes))):
+        x = transpose(x, axes=axes)
+    parts = [rows, columns] if order == "rs" else [columns, rows]
+    shape = tuple(prod(extents[c] for c in part) for part in ([both] if both else []) + parts)
+    return reshape(x, shape=shape), order
