@@ -10,7 +10,7 @@ from symdiff.codegen.loops.evaluate import Evaluator, Memory, MustStore, Scope
 from symdiff.codegen.loops.fuse import Root, Tree, arrange, common
 from symdiff.codegen.loops.fuse import add as put_alone
 from symdiff.codegen.loops.memory import drop_unread, plan
-from symdiff.codegen.loops.nests import NestBuilder
+from symdiff.codegen.loops.nests import NestBuilder, running_place
 from symdiff.codegen.loops.prepare import prepare
 from symdiff.codegen.loops.program import (
     Affine,
@@ -64,12 +64,19 @@ class _Builder:
         self.position: dict[Value, int] = {}
         self.roots: dict[Value, list[Root]] = {}
         self.reads: dict[Value, list[tuple[Root | None, Place | None]]] = {}
+        self.barrier = 0
         self.checked: set[tuple[Value, int]] = set()
         self.live = fn.live()
         self.stored = stored_values(fn, extra)
 
     def program(self) -> Program:
         self.make_buffers()
+        later: set[Value] = set()  # what takes a step to compute
+        for value in self.live:
+            if value in self.stored or any(a in later for a in value.args):
+                later.add(value)
+            if value.op in _GATHERS and later.isdisjoint(value.args[1:]):
+                self.check_indices(value)
         for value in self.live:
             if value.op in _GATHERS:
                 self.check_indices(value)
@@ -188,6 +195,7 @@ class _Builder:
             tree = Tree()
             put_alone(root, tree, [])
             self.items.append(tree)
+            self.barrier = len(self.items)  # what reads at these indices comes after their check
 
     def is_known(self, index: Value, extent: int) -> bool:
         """Whether an index is within 0 <= index < extent whatever the arguments are."""
@@ -205,7 +213,7 @@ class _Builder:
     def arrange(self, root: Root) -> None:
         self.record(root)
         self.roots.setdefault(root.value, []).append(root)
-        arrange(self.items, root, self.position)
+        arrange(self.items, root, self.position, self.barrier)
 
     def record(self, root: Root) -> None:
         """Find out what `root` reads, by evaluating one element of it."""
@@ -225,6 +233,8 @@ class _Builder:
         if root.kind == "position":
             axis = root.value.attr("axis")
             place = (*place[:axis], place[-1], *place[axis:-1])
+        if root.kind == "running":
+            place = running_place(root, place)
         if root.kind == "scatter":
             _, *indices = root.value.args
             axis = root.value.attr("axis")
@@ -316,7 +326,7 @@ class _Builder:
             shape = value.type.shape
             root = Root(value, value, "map", shape, tuple(range(len(shape))), buffer)
             self.record(root)
-            arrange(self.items, root, dict(self.position))
+            arrange(self.items, root, dict(self.position), self.barrier)
 
     # Trees to nests.
 

@@ -180,12 +180,15 @@ class Evaluator:
 
     def _load(self, value: Value, place: Place) -> Steps:
         self.on_load(value, place)
-        return self.load(self.memory.buffers[value], self.memory.index(value, place))
+        # Memory for one round of a loop holds another element in the next: read it in there.
+        depth = max((i.depth for i in place), default=0)
+        return self.load(self.memory.buffers[value], self.memory.index(value, place), depth)
         yield
 
-    def load(self, buffer: Buffer, index: Affine) -> int:
-        dest = self.register(index.depth)
-        self.put(index.depth, Load(dest, buffer, index))
+    def load(self, buffer: Buffer, index: Affine, depth: int = 0) -> int:
+        depth = max(depth, index.depth)
+        dest = self.register(depth)
+        self.put(depth, Load(dest, buffer, index))
         return dest
 
     # Rules: yield (value, place) to have an element, return the result.
@@ -215,7 +218,7 @@ class Evaluator:
         return (yield source, before_broadcast(place, source.type.shape))
 
     def _transpose(self, value: Value, place: Place) -> Steps:
-        before = [place[0]] * len(place)
+        before = list(place)
         for axis, index in zip(value.attr("axes"), place, strict=True):
             before[axis] = index
         return (yield value.args[0], tuple(before))
@@ -397,7 +400,7 @@ class Evaluator:
             pairs = zip(value.attr("start"), value.attr("step"), place, strict=True)
             return self.affine(source, tuple(i * step + start for start, step, i in pairs))
         if name == "transpose":
-            before_ = [place[0]] * len(place)
+            before_ = list(place)
             for axis, index in zip(value.attr("axes"), place, strict=True):
                 before_[axis] = index
             return self.affine(source, tuple(before_))

@@ -168,10 +168,15 @@ def _same_data(root: Root, loop: Loop) -> bool:
     )
 
 
-def arrange(items: list[Tree | Value], root: Root, position: dict[Value, int]) -> None:
-    """Put `root` into the last tree that it can join, or into a new one at the end of `items`."""
+def arrange(
+    items: list[Tree | Value], root: Root, position: dict[Value, int], barrier: int
+) -> None:
+    """Put `root` into the last tree that it can join, or into a new one at the end of `items`.
+
+    Nothing goes before the item at `barrier`.
+    """
     needed = max((position[v] for v in root.reads if v in position), default=-1)
-    first = max(needed, len(items) - _LOOKBACK, 0)
+    first = max(needed, len(items) - _LOOKBACK, barrier)
     order = [i for i in range(len(items) - 1, first - 1, -1) if isinstance(items[i], Tree)]
     order.sort(key=lambda i: i != needed)  # where its operands are, if it can join there
     for at in order:

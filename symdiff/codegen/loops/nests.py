@@ -317,9 +317,7 @@ class NestBuilder:
         axis, reverse = root.value.attr("axis"), root.value.attr("reverse")
         assert root.buffer is not None
         index = place[axis]
-        at = place
-        if reverse:
-            at = (*place[:axis], index * -1 + (root.loops[axis] - 1), *place[axis + 1 :])
+        at = running_place(root, place)
         element = self.e.element(root.source, at)
         if index.bounds()[0] > 0:
             before = (*at[:axis], at[axis] + (1 if reverse else -1), *at[axis + 1 :])
@@ -374,6 +372,14 @@ _KINDS = {
     "scatter": NestBuilder.scatter,
     "check": NestBuilder.check,
 }
+
+
+def running_place(root: Root, place: Place) -> Place:
+    """The element that iteration `place` of a running sum adds: from the end, if reversed."""
+    axis = root.value.attr("axis")
+    if not root.value.attr("reverse"):
+        return place
+    return (*place[:axis], place[axis] * -1 + (root.loops[axis] - 1), *place[axis + 1 :])
 
 
 def _choose_unrolled(tree: Tree) -> None:
