@@ -1,6 +1,7 @@
 """Functions to text: LLVM for the machine, C, NumPy, formulas, LaTeX and DOT for people."""
 
-from symdiff.codegen.c import c_header, c_source
+from symdiff.codegen.c import c_header
+from symdiff.codegen.c_source import c_source
 from symdiff.codegen.dot import dot
 from symdiff.codegen.formula import assignments, formula
 from symdiff.codegen.latex import latex
@@ -11,6 +12,6 @@ from symdiff.codegen.support import SUPPORT
 from symdiff.codegen.sympy import to_sympy
 
 __all__ = [
-    "SUPPORT", "Layout", "VectorMath", "assignments", "c_header", "c_source", "dot", "formula", "latex",
-    "layout", "lower", "named_tuples", "numpy_source", "to_sympy",
+    "SUPPORT", "Layout", "VectorMath", "assignments", "c_header", "c_source", "dot", "formula",
+    "latex", "layout", "lower", "named_tuples", "numpy_source", "to_sympy",
 ]  # fmt: skip

@@ -28,12 +28,12 @@ from symdiff.codegen.source import (
 from symdiff.errors import UnsupportedError
 from symdiff.ir import PARAM, DType, Function, Value, boolean, f32, f64, i32, i64, leaves
 
-_TYPES: Final = {f64: "double", f32: "float", i64: "long long", i32: "int", boolean: "int"}
-_POINTEES: Final = {**_TYPES, boolean: "unsigned char"}
+TYPES: Final = {f64: "double", f32: "float", i64: "long long", i32: "int", boolean: "int"}
+POINTEES: Final = {**TYPES, boolean: "unsigned char"}
 _WIDTH: Final = 100
 
 
-def c_source(fn: Function) -> str:
+def scalar_source(fn: Function) -> str:
     """A C99 file with one function: a pointer per parameter, then one per output.
 
     The outputs are called as the leaves of `fn.result`. Booleans are passed as `unsigned char`,
@@ -42,12 +42,13 @@ def c_source(fn: Function) -> str:
     Raises:
         UnsupportedError: a tensor, or an operation that libm does not have.
     """
-    interface = _Interface(fn)
+    require_scalars(fn, "C source")
+    interface = CInterface(fn)
     terms = {
         p: Term(f"*{name}") if p.type.dtype is not boolean else Term(f"*{name} != 0", COMPARE)
         for p, name in zip(fn.params, interface.inputs, strict=True)
     }
-    lines = write_lines(fn, _CEmitter(), interface.names, terms, _declare)
+    lines = write_lines(fn, CEmitter(), interface.names, terms, _declare)
     used = set(fn.live())
     unread = [
         f"(void){name};"
@@ -70,7 +71,7 @@ def c_source(fn: Function) -> str:
 
 def c_header(fn: Function) -> str:
     """The header that declares the function of `c_source`, for C and C++."""
-    interface = _Interface(fn)
+    interface = CInterface(fn)
     guard = f"SYMDIFF_{interface.name.upper()}_H"
     return f"""\
 {interface.comment()}
@@ -91,15 +92,10 @@ extern "C" {{
 """
 
 
-class _Interface:
-    """What C callers see of a function: its name and those of its arguments.
-
-    Raises:
-        UnsupportedError: the function takes or makes tensors.
-    """
+class CInterface:
+    """What C callers see of a function: its name and those of its arguments."""
 
     def __init__(self, fn: Function) -> None:
-        require_scalars(fn, "C source")
         self.fn = fn
         self.name = Names(RESERVED_FUNCTIONS).claim(ascii_identifier(fn.name))
         self.names = Names({*RESERVED, self.name})
@@ -114,18 +110,30 @@ class _Interface:
         values = (*self.fn.params, *self.fn.outputs)
         if any(v.type.dtype is boolean for v in values):
             lines.append("Conditions are 0 or 1.")
+        arrays = [
+            f"{name}{list(v.type.shape)}"
+            for v, name in zip(values, (*self.inputs, *self.outputs), strict=True)
+            if v.type.shape
+        ]
+        if arrays:
+            shapes = f"Arrays, contiguous and apart: {', '.join(arrays)}."
+            lines += textwrap.wrap(shapes, _WIDTH - 6)
         pairs = zip(
             (*self.fn.param_names, *self.result), (*self.inputs, *self.outputs), strict=True
         )
         lines += [f"{new} stands for {_in_comment(old)}." for old, new in pairs if old != new]
         return "/* " + "\n * ".join([*lines, "Written by symdiff; link with -lm."]) + " */"
 
-    def prototype(self) -> str:
-        """The declaration, without the semicolon."""
+    def arguments(self) -> list[str]:
+        """The declarations of the arguments."""
         inputs = zip(self.fn.params, self.inputs, strict=True)
         outputs = zip(self.fn.outputs, self.outputs, strict=True)
-        arguments = [f"const {_POINTEES[v.type.dtype]} *{name}" for v, name in inputs]
-        arguments += [f"{_POINTEES[v.type.dtype]} *{name}" for v, name in outputs]
+        arguments = [f"const {POINTEES[v.type.dtype]} *{name}" for v, name in inputs]
+        return arguments + [f"{POINTEES[v.type.dtype]} *{name}" for v, name in outputs]
+
+    def prototype(self) -> str:
+        """The declaration, without the semicolon."""
+        arguments = self.arguments()
         line = f"void {self.name}({', '.join(arguments)})"
         if len(line) <= _WIDTH:
             return line
@@ -139,10 +147,10 @@ def _in_comment(name: str) -> str:
 
 
 def _declare(value: Value, name: str, expression: str) -> str:
-    return f"const {_TYPES[element_type(value)]} {name} = {expression};"
+    return f"const {TYPES[element_type(value)]} {name} = {expression};"
 
 
-class _CEmitter(InfixEmitter):
+class CEmitter(InfixEmitter):
     """C expressions of the operations; `ops.Emitter` says what each one means."""
 
     def const(self, number: float) -> Term:
@@ -159,6 +167,8 @@ class _CEmitter(InfixEmitter):
         return self.libm("fma", x, y, z)
 
     def abs(self, x: Term) -> Term:
+        if self.dtype.kind == "i":
+            return self.select(infix(x, "<", Term("0"), COMPARE), self.neg(x), x)
         return self.libm("fabs", x)
 
     def sqrt(self, x: Term) -> Term:
@@ -180,10 +190,10 @@ class _CEmitter(InfixEmitter):
         return self.libm("copysign", x, y)
 
     def minimum(self, x: Term, y: Term) -> Term:
-        return _extremum(x, "<", y)
+        return _extremum(x, "<", y, self.dtype)
 
     def maximum(self, x: Term, y: Term) -> Term:
-        return _extremum(x, ">", y)
+        return _extremum(x, ">", y, self.dtype)
 
     def and_(self, x: Term, y: Term) -> Term:
         return infix(x, "&&", y, LOGIC)
@@ -199,16 +209,16 @@ class _CEmitter(InfixEmitter):
         return Term("{} ? {} : {}".format(*chosen), CHOICE)
 
     def convert(self, x: Term, dtype: str) -> Term:
-        target = next(d for d in _TYPES if d.name == dtype)
+        target = next(d for d in TYPES if d.name == dtype)
         if target is boolean:
             return infix(x, "!=", self.const(0.0), COMPARE)
-        return Term(f"({_TYPES[target]}){x.within(ATOM)}", UNARY)
+        return Term(f"({TYPES[target]}){x.within(ATOM)}", UNARY)
 
 
-def _extremum(x: Term, before: str, y: Term) -> Term:
+def _extremum(x: Term, before: str, y: Term, dtype: DType) -> Term:
     """The operand x if it comes before y or is a NaN, else y, which may be a NaN then."""
     chosen = f"{x.within(COMPARE + 1)} {before} {y.within(COMPARE + 1)}"
-    if not x.text.lstrip("-")[0].isdigit():
+    if dtype.kind == "f" and not x.text.lstrip("-")[0].isdigit():
         chosen = f"({chosen} || isnan({x.text}))"
     return Term(f"{chosen} ? {x.text} : {y.text}", CHOICE)
 

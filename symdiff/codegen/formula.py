@@ -10,16 +10,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from symdiff.codegen.array_notation import Form, Forms
 from symdiff.codegen.names import Names, python_identifier
-from symdiff.codegen.notation import Equations, Form, Style, equations
-from symdiff.codegen.source import ATOM, UNARY, Term, require_scalars
-from symdiff.ir import Function, Literal, Op, f32, leaves
+from symdiff.codegen.notation import Equations, Style, equations
+from symdiff.codegen.source import ATOM, UNARY, Term
+from symdiff.ir import DType, Function, Literal, Value, f32, leaves
 
 # What no name of the text front end can be.
 _RESERVED: Final = frozenset(
     {"and", "or", "not", "if", "else", "def", "return", "True", "False", "pi"}
 )
 _LONGEST_NAME: Final = 255
+MAX_ELEMENTS: Final = 64  # of a constant array that is written out
 _PI32: Final = np.float32(math.pi).item()
 
 
@@ -29,7 +31,7 @@ def assignments(fn: Function) -> list[tuple[str, str]]:
     An output is called as its leaf of `fn.result`, with an underscore if that is taken.
 
     Raises:
-        UnsupportedError: `fn` has tensors.
+        UnsupportedError: an operation on arrays that formulas have no notation for.
     """
     named, outputs = _named(fn)
     return [*named.shared, *zip(outputs, named.outputs, strict=True)]
@@ -40,12 +42,13 @@ def formula(fn: Function) -> str:
     the parts that it shares. Several outputs are assigned, too, and listed in the last line.
 
     The text says nothing of the order and the types of parameters, nor of those that `fn` does not
-    use; who reads it back gives them as `args`. Three things it can only show to people, marked so
-    that reading them is a ParseError: infinite and NaN constants (`<inf>`, `<nan>`), parameters
-    with a name that text cannot spell (`<x y>`, `<pi>`), and conversions (`convert(x, dtype=f64)`).
+    use; who reads it back gives them as `args`. Four things it can only show to people, marked so
+    that reading them is a ParseError: infinite and NaN constants (`<inf>`, `<nan>`), large
+    constant arrays (`<f64[1000]>`), parameters with a name that text cannot spell (`<x y>`,
+    `<pi>`), and conversions (`convert(x, dtype=f64)`).
 
     Raises:
-        UnsupportedError: `fn` has tensors.
+        UnsupportedError: an operation on arrays that formulas have no notation for.
     """
     named, outputs = _named(fn)
     lines = [f"{name} = {text}" for name, text in named.shared]
@@ -56,7 +59,6 @@ def formula(fn: Function) -> str:
 
 
 def _named(fn: Function) -> tuple[Equations, list[str]]:
-    require_scalars(fn, "a formula")
     names = Names(_RESERVED)
     params = {
         name: names.claim(name) if _is_readable(name) else f"<{_visible(name)}>"
@@ -93,23 +95,43 @@ class _Text(Style):
         marked = "<nan>" if math.isnan(number) else "<inf>"
         return Term(f"-{marked}", UNARY) if number < 0 else Term(marked)
 
-    def form(self, op: Op, attrs: Mapping[str, Any]) -> Form:
+    def array(self, literal: Literal) -> Term:
+        if literal.type.size > MAX_ELEMENTS:
+            return Term(f"<{literal.type}>")
+        return Term(_nested(literal.array, literal.type.dtype))
+
+    def choose(self, forms: Forms) -> Form:
+        return forms.text
+
+    def form(self, value: Value, attrs: Mapping[str, Any]) -> Form:
+        op = value.op
         if op.notation is None:
-            slots = ["{}"] * op.arity + [f"{key}={{{key}}}" for key in attrs]
+            slots = ["{}"] * len(value.args) + [f"{key}={{{key}}}" for key in attrs]
             return Form(f"{op.name}({', '.join(slots)})", ATOM, ())
         return Form(op.notation.text, op.notation.precedence, op.notation.operands)
 
 
+def _nested(array: Any, dtype: DType) -> str:
+    """The elements in brackets."""
+    if not array.ndim:
+        return number_text(array.item(), dtype)
+    return f"[{', '.join([_nested(part, dtype) for part in array])}]"
+
+
 def text_number(literal: Literal) -> Term:
-    """A scalar constant, as short as it can be said; whole numbers without a point."""
+    """A constant that is one number, as short as it can be said; whole ones without a point."""
     number = literal.scalar
-    if literal.type.dtype.kind == "b":
-        return Term(str(number))
-    single = literal.type.dtype is f32
-    if number == (_PI32 if single else math.pi):
-        return Term("pi")
-    shortest = np.float32(number) if single and number is not None else number
-    text = str(shortest).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    if text != "-0.0":
-        text = text.removesuffix(".0")
+    text = number_text(math.nan if number is None else number, literal.type.dtype)
     return Term(text, UNARY if text.startswith("-") else ATOM)
+
+
+def number_text(number: float, dtype: DType) -> str:
+    """A number of the given dtype in digits, or pi."""
+    if dtype.kind == "b":
+        return str(number)
+    single = dtype is f32
+    if number == (_PI32 if single else math.pi):
+        return "pi"
+    shortest = np.float32(number) if single else number
+    text = str(shortest).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return text if text == "-0.0" else text.removesuffix(".0")

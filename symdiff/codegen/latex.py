@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from symdiff.codegen.formula import text_number
+from symdiff.codegen.array_notation import Form, Forms, is_filled, sources
+from symdiff.codegen.formula import MAX_ELEMENTS, number_text, text_number
 from symdiff.codegen.names import Names, greek
-from symdiff.codegen.notation import Form, Style, equations
-from symdiff.codegen.source import ATOM, PRODUCT, SUM, Term, require_scalars
-from symdiff.ir import Function, Leaf, Literal, Op, Tree
-from symdiff.ops import add, mul
+from symdiff.codegen.notation import Style, equations
+from symdiff.codegen.source import ATOM, PRODUCT, SUM, Term
+from symdiff.ir import Function, Leaf, Literal, Op, Tree, Value
+from symdiff.ops import add, mul, pow
 
 _LETTERS: Final = """
 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon
@@ -39,9 +40,8 @@ def latex(fn: Function) -> str:
     Derivatives are written as such where the names in `fn.result` say so.
 
     Raises:
-        UnsupportedError: `fn` has tensors.
+        UnsupportedError: an operation on arrays that formulas have no notation for.
     """
-    require_scalars(fn, "LaTeX")
     params = _symbols(fn.param_names)
     # t_1 would be printed as t1 is.
     names = Names(re.sub(r"[_{}]", "", name) for name in fn.param_names)
@@ -63,24 +63,36 @@ class _Latex(Style):
         return symbol(name)
 
     def number(self, literal: Literal) -> Term:
-        plain = text_number(literal)
-        if plain.text == "pi":
-            return Term(r"\pi")
-        if literal.type.dtype.kind == "b":
-            return Term(rf"\mathrm{{{plain.text.lower()}}}")
-        if "e" in plain.text:
-            mantissa, _, exponent = plain.text.partition("e")
-            return Term(rf"{mantissa} \cdot 10^{{{exponent}}}", PRODUCT)
-        text = plain.text.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}")
-        return Term(text, plain.precedence)
+        return _number(text_number(literal))
 
-    def form(self, op: Op, attrs: Mapping[str, Any]) -> Form:
-        notation = op.notation
+    def array(self, literal: Literal) -> Term:
+        type = literal.type
+        if len(type.shape) > 2 or not 0 < type.size <= MAX_ELEMENTS:
+            size = r" \times ".join(map(str, type.shape))
+            return Term(rf"\mathrm{{const}}_{{{size}}}")
+        column = literal.array.reshape(len(literal.array), -1)  # a vector is one
+        rows = [
+            " & ".join([_number(Term(number_text(x, type.dtype))).text for x in row])
+            for row in column.tolist()
+        ]
+        body = r" \\ ".join(rows)
+        return Term(rf"\begin{{bmatrix}} {body} \end{{bmatrix}}")
+
+    def choose(self, forms: Forms) -> Form:
+        return forms.latex
+
+    def form(self, value: Value, attrs: Mapping[str, Any]) -> Form:
+        op, notation = value.op, value.op.notation
         if notation is None:
-            slots = ["{}"] * op.arity + [rf"\mathrm{{{{{key}}}}}={{{key}}}" for key in attrs]
+            slots = ["{}"] * len(value.args) + [rf"\mathrm{{{{{key}}}}}={{{key}}}" for key in attrs]
             name = _escaped(op.name)
             template = rf"\operatorname{{{{{name}}}}}\left({', '.join(slots)}\right)"
             return Form(template, ATOM, ())
+        arrays = [a for a in sources(value) if a.type.shape and not is_filled(a)]
+        if op is mul and len(arrays) == 2:
+            return Form(r"{} \odot {}", notation.precedence, (notation.precedence,) * 2)
+        if op is pow and len(value.type.shape) > 1:
+            return Form(r"{}^{{\circ {}}}", notation.precedence, (ATOM, 0))
         if op in (add, mul):  # mathematics does not say in which order, and needs no parentheses
             return Form(notation.latex, notation.precedence, (notation.precedence,) * 2)
         precedence, operands = notation.latex_precedence, notation.latex_operands
@@ -101,6 +113,19 @@ class _Latex(Style):
         if op is mul and operands[1][0].isdigit():  # 2 3^{x} would read as one number
             template = r"{} \cdot {}"
         return super().join(op, template, operands, attrs)
+
+
+def _number(plain: Term) -> Term:
+    """A number of the text style in LaTeX's."""
+    if plain.text == "pi":
+        return Term(r"\pi")
+    if plain.text in ("True", "False"):
+        return Term(rf"\mathrm{{{plain.text.lower()}}}")
+    if "e" in plain.text:
+        mantissa, _, exponent = plain.text.partition("e")
+        return Term(rf"{mantissa} \cdot 10^{{{exponent}}}", PRODUCT)
+    text = plain.text.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}")
+    return Term(text, plain.precedence)
 
 
 def _labels(fn: Function, params: Mapping[str, str]) -> Iterator[str]:

@@ -6,20 +6,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
+from symdiff.codegen.array_notation import (
+    Form,
+    Forms,
+    forms,
+    is_filled,
+    says_shape,
+    sources,
+    spread,
+)
 from symdiff.codegen.names import Names
 from symdiff.codegen.source import Term
-from symdiff.ir import CONST, ITEM, PARAM, Function, Literal, Op, Value, rewrite, use_counts
+from symdiff.ir import CONST, ITEM, PARAM, Function, Literal, Op, Value, rewrite
 from symdiff.ops import cos, eq, le, lt, mul, ne, neg, pow, sin, sincos
 
 _MAX_POWER: Final = 32  # as far as simplification takes whole powers apart
-
-
-class Form(NamedTuple):
-    """How one operation is written: `ir.Notation`, for one style."""
-
-    template: str
-    precedence: int
-    operands: Sequence[int]
 
 
 class Style(ABC):
@@ -39,11 +40,19 @@ class Style(ABC):
 
     @abstractmethod
     def number(self, literal: Literal) -> Term:
-        """A scalar constant."""
+        """A constant that is one number."""
 
     @abstractmethod
-    def form(self, op: Op, attrs: Mapping[str, Any]) -> Form:
-        """How `op` is written."""
+    def array(self, literal: Literal) -> Term:
+        """A constant array with elements of its own."""
+
+    @abstractmethod
+    def form(self, value: Value, attrs: Mapping[str, Any]) -> Form:
+        """How an operation on elements is written."""
+
+    @abstractmethod
+    def choose(self, forms: Forms) -> Form:
+        """The form of an operation on arrays."""
 
     def parenthesised(self, form: Form, place: int, term: Term) -> str:
         """The operand at `place`, in parentheses where it needs them."""
@@ -81,12 +90,13 @@ class _Printer:
         self.shared: list[tuple[str, str]] = []
 
     def run(self) -> Equations:
-        uses = use_counts(self.fn)
-        for value in self.fn.live():
+        uses = _uses(self.fn)
+        for value in uses:
             if value.op is PARAM:
                 self.terms[value] = Term(self.params[value.attr("name")])
             elif value.literal is not None:
-                self.terms[value] = self.style.number(value.literal)
+                plain = self.style.number if is_filled(value) else self.style.array
+                self.terms[value] = plain(value.literal)
             else:
                 self.terms[value] = self.expression(value)
                 if self.trivial(value):
@@ -94,7 +104,16 @@ class _Printer:
                 self.composite.add(value)
                 if uses[value] > 1:
                     self.give_name(value)
-        return Equations(self.shared, [self.terms[v].text for v in self.fn.outputs])
+        outputs = [self.with_shape(v) if is_filled(v) else self.terms[v] for v in self.fn.outputs]
+        return Equations(self.shared, [term.text for term in outputs])
+
+    def with_shape(self, value: Value) -> Term:
+        """A constant that is one number, as often as it has elements."""
+        term = self.terms[value]
+        if not value.type.shape:
+            return term
+        form = self.style.choose(spread(value.type.shape))
+        return Term(form.template.format(term.text), form.precedence)
 
     def trivial(self, value: Value) -> bool:
         """Whether `value` reads better repeated than named: -x, and conditions such as x < 0."""
@@ -111,18 +130,25 @@ class _Printer:
     def expression(self, value: Value) -> Term:
         """The operation on its operands, the longest of which get names while it is too long."""
         attrs = dict(value.attrs)
-        form = self.style.form(value.op, attrs)
+        if value.op.elementwise:
+            form = self.style.form(value, attrs)
+        else:
+            form, attrs = self.style.choose(forms(value)), {}
+        args = sources(value)
         if not form.operands:
-            form = form._replace(operands=(0,) * len(value.args))
-        long = [a for a in value.args if a in self.composite]
-        length = sum(len(self.terms[a].text) for a in value.args)
+            form = form._replace(operands=(0,) * len(args))
+        long = [a for a in args if a in self.composite]
+        length = sum(len(self.terms[a].text) for a in args)
         for arg in sorted(long, key=lambda a: len(self.terms[a].text), reverse=True):
             before = len(self.terms[arg].text)
             if length <= self.style.width - len(form.template) or before <= self.style.width // 8:
                 break
             self.give_name(arg)
             length += len(self.terms[arg].text) - before
-        operands = [self.terms[a] for a in value.args]
+        bare = says_shape(value)
+        operands = [
+            self.with_shape(a) if is_filled(a) and not bare else self.terms[a] for a in args
+        ]
         texts = [self.style.parenthesised(form, i, x) for i, x in enumerate(operands)]
         # An operand may bind less tightly than the whole where it stands open at one end, as
         # a * b does in -a * b: then the whole binds no tighter.
@@ -133,6 +159,18 @@ class _Printer:
         ]
         precedence = min(form.precedence, *open_ended) if open_ended else form.precedence
         return Term(self.style.join(value.op, form.template, texts, attrs), precedence)
+
+
+def _uses(fn: Function) -> dict[Value, int]:
+    """How often each value that is printed is an operand or an output, operands first."""
+    counts = dict.fromkeys(fn.live(), 0)
+    for output in fn.outputs:
+        counts[output] += 1
+    for value in reversed(counts):
+        if counts[value]:
+            for arg in sources(value):
+                counts[arg] += 1
+    return {value: count for value, count in counts.items() if count}
 
 
 def _for_people(fn: Function) -> Function:

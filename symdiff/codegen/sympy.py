@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
+from symdiff.codegen.sympy_arrays import export
 from symdiff.errors import UnsupportedError
 from symdiff.ir import (
     CONST,
@@ -14,7 +15,7 @@ from symdiff.ir import (
     PARAM,
     Function,
     Graph,
-    Literal,
+    TupleType,
     Value,
     build,
     live,
@@ -32,7 +33,7 @@ def to_sympy(fn: Function) -> Any:
         UnsupportedError: an array, an operation that SymPy lacks, or nesting too deep for SymPy.
     """
     sympy: Any = import_module("sympy")
-    writer = _Writer(sympy, fn)
+    writer = Writer(sympy, fn)
     for value in fn.live():
         try:
             writer.write(value)
@@ -43,7 +44,7 @@ def to_sympy(fn: Function) -> Any:
     return build(fn.result, iter([writer.read(output) for output in fn.outputs]))
 
 
-class _Writer:
+class Writer:
     """The expressions written so far.
 
     Sums and products that are used once, by a longer sum or product, are kept open as lists:
@@ -66,12 +67,12 @@ class _Writer:
     def write(self, value: Value) -> None:
         """Compute the expression of `value` from those of its operands."""
         name, sympy = value.op.name, self.sympy
-        if getattr(value.type, "shape", ()):
-            raise UnsupportedError(f"SymPy export of {name} with the type {value.type}: an array")
-        if name in ("add", "sub", "mul"):
+        if value.op is not ITEM and _has_axes(value):
+            self.done[value] = export(self, value)
+        elif name in ("add", "sub", "mul"):
             self.open[value] = self.joined(value, sympy.Mul if name == "mul" else sympy.Add)
         elif value.op is CONST:
-            self.done[value] = _number(sympy, value.attr("value"))
+            self.done[value] = self.number(value.attr("value").scalar)
         elif value.op is PARAM:
             self.done[value] = sympy.Symbol(value.attr("name"))
         elif value.op is ITEM:
@@ -89,13 +90,31 @@ class _Writer:
             else:
                 raise UnsupportedError(f"SymPy has no equivalent of the operation {name}")
 
+    def number(self, number: float) -> Any:
+        """A number, whole ones as Integers."""
+        return _number(self.sympy, number)
+
     def expanded(self, value: Value, operands: list[Any]) -> Any:
         """The expression of an operation that SymPy lacks, from the simpler ones it stands for."""
         graph = Graph()
         stand_ins = [graph.param(f"x{i}", a.type) for i, a in enumerate(value.args)]
         assert value.op.expand is not None
         result = value.op.expand(*stand_ins, **dict(value.attrs))
-        inner = _Writer(self.sympy, Function(value.op.name, tuple(stand_ins), (result,)))
+        return self.applied(value, stand_ins, result, operands)
+
+    def of_elements(self, value: Value, operands: list[Any]) -> Any:
+        """The operation of `value`, which is one on elements, on expressions of elements."""
+        graph = Graph()
+        types = [a.type.with_shape(()) for a in value.args]
+        stand_ins = [graph.param(f"x{i}", type) for i, type in enumerate(types)]
+        result = graph.add(value.op, tuple(stand_ins), value.attrs)
+        return self.applied(value, stand_ins, result, operands)
+
+    def applied(
+        self, value: Value, stand_ins: list[Value], result: Value, operands: list[Any]
+    ) -> Any:
+        """`result`, a function of `stand_ins`, at `operands`."""
+        inner = Writer(self.sympy, Function(value.op.name, tuple(stand_ins), (result,)))
         inner.done.update(zip(stand_ins, operands, strict=True))
         for step in live((result,)):
             if step not in inner.done:
@@ -129,9 +148,14 @@ class _Writer:
         return _where(self.sympy, operand, 1, 0) if source == "b" else _trunc(self.sympy, operand)
 
 
-def _number(sympy: Any, literal: Literal) -> Any:
-    number = literal.scalar
-    assert number is not None, "only arrays are given element by element"
+def _has_axes(value: Value) -> bool:
+    """Whether `value`, one of its parts or one of its operands is an array."""
+    types = [value.type, *(a.type for a in value.args)]
+    flat = [part for t in types for part in (t.elements if isinstance(t, TupleType) else (t,))]
+    return any(t.shape for t in flat)
+
+
+def _number(sympy: Any, number: float) -> Any:
     if isinstance(number, bool):
         return sympy.true if number else sympy.false
     if abs(number) == math.pi:

@@ -1,4 +1,7 @@
-"""Functions to functions. What runs, and in which order, is the two tuples below."""
+"""Functions to functions. What runs, and in which order, is the two tuples below.
+
+Every pass reaches into the functions that operations hold, such as the bodies of loops.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -9,17 +12,20 @@ from symdiff.passes.cost import OperationCount, count_operations
 from symdiff.passes.dtype import as_dtype
 from symdiff.passes.expand import expand
 from symdiff.passes.fast_math import fast_math
+from symdiff.passes.loops import inline_custom, inside, map_bodies
 from symdiff.passes.powers import reduce_powers
 from symdiff.passes.schedule import peak_live, schedule
-from symdiff.passes.simplify import simplification, simplify
+from symdiff.passes.simplify import simplification, simplify, simplify_loops
 from symdiff.passes.sincos import pair_sincos
 from symdiff.passes.stabilize import stabilize
 
 Pass = Callable[[Function], Function]
 
 PIPELINE: Final[tuple[Pass, ...]] = (
+    inline_custom,
     stabilize,
     simplify,
+    simplify_loops,
     reduce_powers,
     pair_sincos,
     schedule,
@@ -27,7 +33,7 @@ PIPELINE: Final[tuple[Pass, ...]] = (
 """What every function goes through; its result is the IR that users see."""
 
 LOWERING: Final[tuple[Pass, ...]] = (expand,)
-"""On the way to a back end: only operations with an `emit` rule are left."""
+"""On the way to a back end: of elementwise operations, those with an `emit` rule are left."""
 
 
 def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Function:
@@ -41,6 +47,7 @@ def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Funct
 
 __all__ = [
     "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
-    "count_operations", "expand", "fast_math", "pair_sincos", "peak_live", "reduce_powers",
-    "run", "schedule", "simplification", "simplify", "stabilize",
+    "count_operations", "expand", "fast_math", "inline_custom", "inside", "map_bodies",
+    "pair_sincos", "peak_live", "reduce_powers", "run", "schedule", "simplification", "simplify",
+    "simplify_loops", "stabilize",
 ]  # fmt: skip

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 from symdiff.ir import Function, Value, rewrite, use_counts
 from symdiff.ops import abs, add, copysign, fma, max, min, mul, neg, sub, where
+from symdiff.passes.loops import inside
 
 # What hands a product on, alone or as a term, so that it may still cancel against another one.
 _TRANSPARENT = (abs, add, copysign, max, min, neg, sub, where)
 
 
+@inside
 def contract(fn: Function) -> Function:
     """`fn` with sums of a product and something else as fused multiply-adds.
 
@@ -23,7 +25,7 @@ def contract(fn: Function) -> Function:
     rounded = _products(uses)
 
     def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
-        if value.op is not add and value.op is not sub:
+        if (value.op is not add and value.op is not sub) or value.type.dtype.kind != "f":
             return None
         (x, y), (new_x, new_y) = value.args, args
         if x.op is mul and uses[x] == 1 and y not in rounded:

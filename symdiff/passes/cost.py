@@ -3,8 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
 
-from symdiff.ir import CONST, ITEM, PARAM, Function
+from symdiff.ir import CONST, ITEM, PARAM, Function, TupleType, Value
+from symdiff.ops import (
+    argmax,
+    argmin,
+    broadcast,
+    concatenate,
+    contract,
+    cumsum,
+    embed,
+    gather,
+    reduce_max,
+    reduce_min,
+    reduce_sum,
+    reshape,
+    scan,
+    scatter_add,
+    slice_,
+    stop_gradient,
+    transpose,
+)
+
+_FREE = frozenset({
+    CONST, ITEM, PARAM, broadcast, concatenate, embed, gather, reshape, slice_, stop_gradient,
+    transpose,
+})  # fmt: skip
+# What is computed with are the elements of the operand, however few are left.
+_PER_OPERAND = frozenset({reduce_sum, reduce_max, reduce_min, argmax, argmin, cumsum, scatter_add})
 
 
 class OperationCount(dict[str, int]):
@@ -17,6 +44,35 @@ class OperationCount(dict[str, int]):
 
 
 def count_operations(fn: Function) -> OperationCount:
-    """The operations that one evaluation of `fn` takes."""
-    free = (CONST, ITEM, PARAM)
-    return OperationCount(Counter(v.op.name for v in fn.live() if v.op not in free))
+    """The operations on numbers that one evaluation of `fn` takes.
+
+    An elementwise operation counts once an element of its result, a reduction once an element of
+    its operand, a contraction as its multiplications and additions, a loop as its body in every
+    step. What only moves elements costs nothing.
+    """
+    counts: Counter[str] = Counter()
+    pending = [(fn, 1)]
+    while pending:
+        part, times = pending.pop()
+        for value in part.live():
+            attrs = dict(value.attrs)
+            if isinstance(attrs.get("body"), Function):  # a loop, or a function called once
+                steps = attrs["length"] if value.op is scan else 1
+                pending.append((attrs["body"], times * steps))
+            elif count := times * _operations(value):
+                counts[value.op.name] += count
+    return OperationCount(counts)
+
+
+def _operations(value: Value) -> int:
+    if value.op in _FREE or value.op.name == "iota":
+        return 0
+    if value.op in _PER_OPERAND:
+        return value.args[0].type.size
+    if value.op is contract:
+        left, _, right = value.attr("spec").partition("->")[0].partition(",")
+        labels = zip(left + right, (n for a in value.args for n in a.type.shape), strict=True)
+        return 2 * prod(dict(labels).values())
+    result = value.type
+    whole = result.elements[0] if isinstance(result, TupleType) else result
+    return whole.size

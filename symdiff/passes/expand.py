@@ -7,19 +7,26 @@ out shared: sigmoid(x) and its derivative use one exponential, tanh(x) and its d
 from __future__ import annotations
 
 from symdiff.ir import Function, Value, rewrite
+from symdiff.passes.loops import inside
 from symdiff.passes.powers import rule
 
 
+@inside
 def expand(fn: Function) -> Function:
-    """`fn` in terms of the operations that have an `emit` rule."""
-    live = fn.live()
-    if not any(v.op.expand for v in live):
+    """`fn` in terms of the elementwise operations that have an `emit` rule.
+
+    Operations on whole arrays stay as they are: which way to compute them is the back end's choice.
+    """
+    expandable = [v for v in fn.live() if v.op.expand and v.op.elementwise]
+    if not expandable:
         return fn
-    present = {(v.op.name, v.args) for v in live if v.op.expand}
+    present = {(v.op.name, v.args) for v in expandable}
 
     def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
         op = value.op
-        if op.expand is None or (op.emit and (op.partner, value.args) not in present):
+        if op.expand is None or not op.elementwise:
+            return None
+        if op.emit and (op.partner, value.args) not in present:
             return None
         return op.expand(*args, **dict(value.attrs))
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Final
 
 from symdiff.ir import CONST, Attrs, Function, Op, Value, rewrite
-from symdiff.ops import add, div, exp, like, log, mul, sqrt, sub
+from symdiff.ops import add, contract, div, exp, like, log, mul, reduce_sum, sqrt, sub
+from symdiff.passes.loops import inside
 from symdiff.passes.simplify import number, simplification
 
 
+@inside
 def fast_math(fn: Function) -> Function:
     """`fn` under the algebra of real numbers, on top of the exact simplifications."""
 
@@ -17,9 +19,21 @@ def fast_math(fn: Function) -> Function:
         exact = simplification(op, args, attrs)
         if exact is not None:
             return exact
+        if op is reduce_sum or op is contract:
+            return _factored(op, args, attrs)
         return _RULES[op](*args) if op in _RULES else None
 
     return rewrite(fn, rule)
+
+
+def _factored(op: Op, args: tuple[Value, ...], attrs: Attrs) -> Value | None:
+    """A sum with a constant factor of all its terms taken out of it."""
+    for i, x in enumerate(args):
+        c = number(x.args[0]) if x.op is mul else None
+        if c is not None:
+            rest = (*args[:i], x.args[1], *args[i + 1 :])
+            return mul(c, x.graph.add(op, rest, attrs))
+    return None
 
 
 def _add(x: Value, y: Value) -> Value | None:

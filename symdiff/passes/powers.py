@@ -12,12 +12,14 @@ from typing import Final
 
 from symdiff.ir import Attrs, Function, Op, Value, rewrite
 from symdiff.ops import div, mul, pow, sqrt
+from symdiff.passes.loops import inside
 from symdiff.passes.simplify import number, simplification
 
 MAX_WHOLE_POWER: Final = 16
 _HALF_POWERS: Final = (0.5, 1.5, 2.5)
 
 
+@inside
 def reduce_powers(fn: Function) -> Function:
     """`fn` with constant powers that are small multiples of 1/2 taken apart."""
     if not any(v.op is pow for v in fn.live()):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from symdiff.ir import Function, Graph, Value
+from symdiff.passes.loops import inside
 
 
+@inside
 def schedule(fn: Function) -> Function:
     """`fn` with its values in an order that keeps live ranges short.
 

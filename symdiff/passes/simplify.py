@@ -1,19 +1,18 @@
 """Constant folding and algebra that is exact in IEEE arithmetic, so that it always runs.
 
 "Exact" means: the same bits for every operand, infinities, NaNs and signed zeros included. Folded
-constants are NumPy's, which may differ from libm's functions in the last digit.
+constants are NumPy's, which may differ from libm's functions in the last digit. Here are the rules
+for single elements; those for arrays are in `shapes` and, with what they take the liberty of, in
+`sums`.
 """
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
-from symdiff.ir import CONST, F64, ITEM, Attrs, Function, Op, Type, Value, rewrite
+from symdiff.ir import CONST, Attrs, Function, Op, Value, rewrite
 from symdiff.ops import abs as abs_
 from symdiff.ops import (
     add,
@@ -30,21 +29,25 @@ from symdiff.ops import (
 )
 from symdiff.ops import max as max_
 from symdiff.ops import min as min_
+from symdiff.passes import shapes, sums
+from symdiff.passes.constants import fold, number
+from symdiff.passes.loops import inside, trim_scans
 
 Args = tuple[Value, ...]
 
-# The operations in which Python's floats give what NumPy's do, without raising.
-_PYTHON: Final[dict[Op, Callable[..., Any]]] = {
-    add: operator.add,
-    sub: operator.sub,
-    mul: operator.mul,
-    neg: operator.neg,
-}
+_ARRAYS: Final = {**shapes.RULES, **sums.RULES}
 
 
+@inside
 def simplify(fn: Function) -> Function:
     """`fn` with constants folded and identities applied, dead values dropped."""
     return rewrite(fn, simplification)
+
+
+def simplify_loops(fn: Function) -> Function:
+    """`fn` whose loops do nothing in vain, simplified again where that changes anything."""
+    trimmed = trim_scans(fn)
+    return fn if trimmed is fn else simplify(trimmed)
 
 
 def simplification(op: Op, args: Args, attrs: Attrs) -> Value | None:
@@ -55,9 +58,20 @@ def simplification(op: Op, args: Args, attrs: Attrs) -> Value | None:
         return args[0].graph.add(op, (args[1], args[0]), attrs)
     rule = _RULES.get(op)
     simpler = rule(*args) if rule else None
-    if simpler is None and args[-1].op is CONST and op is not ITEM:
-        return _fold(op, args, attrs)
-    return simpler
+    if simpler is not None:
+        return simpler
+    if rule is None and op in _ARRAYS:
+        simpler = _ARRAYS[op](args, **dict(attrs))
+        if simpler is not None:
+            return simpler
+    if not op.elementwise:
+        return None
+    last = args[-1]
+    if last.op is CONST:
+        simpler = fold(op, args, attrs)
+        if simpler is not None:
+            return simpler
+    return shapes.sink(op, args, attrs) if last.type.shape else None
 
 
 def _out_of_order(x: Value, y: Value) -> bool:
@@ -65,37 +79,17 @@ def _out_of_order(x: Value, y: Value) -> bool:
     return (x.op is not CONST, x.index) > (y.op is not CONST, y.index)
 
 
-def _fold(op: Op, args: Args, attrs: Attrs) -> Value | None:
-    """The constant that `op` gives on constants, or None if some operand is no plain number."""
-    numbers = [number(arg) for arg in args]
-    if None in numbers:
-        return None
-    if op in _PYTHON and args[0].type is F64:
-        return args[0].graph.const(_PYTHON[op](*numbers), F64)  # 5 times as fast as NumPy
-    operands = [a.type.dtype.numpy.type(c) for a, c in zip(args, numbers, strict=True)]
-    type = op.type_of(args, attrs)
-    if not isinstance(type, Type):
-        return None
-    with np.errstate(all="ignore"):
-        result = op.value(*operands, **dict(attrs))
-    return args[0].graph.const(np.asarray(result).flat[0], type)
-
-
-def number(value: Value) -> float | None:
-    """The Python number that every element of `value` is, or None if it is no such constant."""
-    literal = value.literal
-    return None if literal is None else literal.scalar
-
-
 def _neg(x: Value) -> Value | None:
     if x.op is neg:
         return x.args[0]
-    c = number(x.args[0]) if x.op is mul else None
-    return None if c is None else mul(-c, x.args[1])
+    if x.op is mul and number(x.args[0]) is not None:
+        return mul(neg(x.args[0]), x.args[1])
+    return None
 
 
 def _add(x: Value, y: Value) -> Value | None:
-    if _is_negative_zero(x):
+    c = number(x)
+    if c == 0 and (x.type.dtype.kind == "i" or _is_negative(c)):
         return y
     if y.op is neg:
         return sub(x, y.args[0])
@@ -105,14 +99,14 @@ def _add(x: Value, y: Value) -> Value | None:
 
 
 def _sub(x: Value, y: Value) -> Value | None:
-    if number(y) == 0.0 and not _is_negative_zero(y):
+    c = number(y)
+    if c == 0 and not _is_negative(c):
         return x
     return add(x, y.args[0]) if y.op is neg else None
 
 
-def _is_negative_zero(x: Value) -> bool:
-    c = number(x)
-    return c is not None and c == 0.0 and math.copysign(1.0, c) < 0
+def _is_negative(c: float | None) -> bool:
+    return c is not None and math.copysign(1.0, c) < 0
 
 
 def _mul(x: Value, y: Value) -> Value | None:
@@ -121,10 +115,12 @@ def _mul(x: Value, y: Value) -> Value | None:
         return y
     if c == -1.0:
         return neg(y)
+    if c == 0 and x.type.dtype.kind == "i":
+        return x
     if x.op is neg and y.op is neg:
         return mul(x.args[0], y.args[0])
     if y.op is neg:
-        return mul(-c, y.args[0]) if c is not None else neg(mul(x, y.args[0]))
+        return mul(neg(x), y.args[0]) if c is not None else neg(mul(x, y.args[0]))
     if x.op is neg:
         return neg(mul(x.args[0], y))
     return None
@@ -160,9 +156,8 @@ def _pow(x: Value, y: Value) -> Value | None:
 def _where(condition: Value, x: Value, y: Value) -> Value | None:
     if x is y:
         return x
-    c = number(condition)
-    if c is not None:
-        return x if c else y
+    if condition.op is CONST:
+        return _where_known(condition, x, y)
     if condition.op is not_:
         return where(condition.args[0], y, x)
     if x.op is where and x.args[0] is condition:
@@ -170,6 +165,14 @@ def _where(condition: Value, x: Value, y: Value) -> Value | None:
     if y.op is where and y.args[0] is condition:
         return where(condition, x, y.args[2])
     return None
+
+
+def _where_known(condition: Value, x: Value, y: Value) -> Value | None:
+    c = number(condition)
+    if c is None:  # element by element
+        mask = condition.literal.array if condition.literal else None
+        c = None if mask is None or bool(mask.any()) != bool(mask.all()) else bool(mask.all())
+    return None if c is None else x if c else y
 
 
 def _and(x: Value, y: Value) -> Value | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from symdiff.ir import ITEM, Function, Value, rewrite
 from symdiff.ops import cos, sin, sincos
+from symdiff.passes.loops import inside
 
 
+@inside
 def pair_sincos(fn: Function) -> Function:
     """`fn` with every pair sin(x), cos(x) computed by one operation."""
     live = fn.live()

@@ -1,8 +1,9 @@
 """Logistic, log-sum-exp and softmax written out, as the operations that do not overflow.
 
 `1/(1 + exp(-x))` at x = -800 is 1/inf = 0, and its derivative 0*inf, a NaN; `log(exp(x) + exp(y))`
-is infinite at 1000. The mathematics is finite at both. This runs before differentiation, so that
-the derivative is that of the stable form.
+is infinite at 1000, and so is `log(sum(exp(x)))` of an array. The mathematics is finite at all of
+them. This runs before differentiation, so that the derivative is that of the stable form. What has
+been shifted by a maximum is left as it is.
 """
 
 from __future__ import annotations
@@ -14,20 +15,31 @@ from symdiff.ir import CONST, Attrs, Function, Op, Value, rewrite
 from symdiff.ops import (
     OPS,
     add,
+    broadcast,
     div,
     exp,
     like,
     log,
     log1p,
     logaddexp,
+    lt,
     mul,
     neg,
+    reduce_max,
+    reduce_sum,
+    reshape,
     sigmoid,
     softplus,
+    stop_gradient,
     sub,
+    transpose,
+    where,
 )
+from symdiff.ops import abs as abs_
+from symdiff.passes.loops import inside
 from symdiff.passes.simplify import number
 
+_COPIES: Final = (broadcast, reshape, transpose)
 _LOGARITHMS: Final[dict[Op, float]] = {
     log: 1.0,
     OPS["log2"]: 1.0 / math.log(2.0),
@@ -35,6 +47,7 @@ _LOGARITHMS: Final[dict[Op, float]] = {
 }
 
 
+@inside
 def stabilize(fn: Function) -> Function:
     """`fn` with sums of exponentials kept from overflowing under logarithms and quotients."""
     if not any(v.op is exp for v in fn.live()):
@@ -45,12 +58,12 @@ def stabilize(fn: Function) -> Function:
         if op is log1p and args[0].op is exp:
             return softplus(args[0].args[0])
         if op in _LOGARITHMS:
-            logarithm = _logarithm(args[0], sums)
+            logarithm = _logarithm(args[0], sums) or _log_of_sum(args[0])
             scale = _LOGARITHMS[op]
             return logarithm if logarithm is None or scale == 1.0 else mul(scale, logarithm)
         if op is div and args[1].op is add:
             return _quotient(args[0], args[1], sums)
-        return None
+        return _softmax(*args) if op is div and args[0].op is exp else None
 
     return rewrite(fn, rule)
 
@@ -143,3 +156,62 @@ def _quotient(numerator: Value, total: Value, sums: _Sums) -> Value | None:
         if v is not None and w is not None and u is v:
             return sigmoid(sub(v, w))
     return exp(sub(u, logarithm))
+
+
+# Sums over the axes of an array.
+
+
+def _log_of_sum(x: Value) -> Value | None:
+    """log(x) for a sum of exponentials, and for a softmax that is written out; else None."""
+    if x.op is div and x.args[0].op is exp:
+        power, total = x.args
+        return sub(power.args[0], log(total)) if _summed(total) is power else None
+    power = _summed(x)
+    if power is None or _is_shifted(power.args[0]):
+        return None
+    shifted, top = _shift(power, x)
+    return add(log(shifted), top)
+
+
+def _softmax(power: Value, total: Value) -> Value | None:
+    """power / total where the total is the sum of such powers."""
+    if _summed(total) is not power or _is_shifted(power.args[0]):
+        return None
+    shifted, top = _shift(power, total)
+    # The total may stand beside other powers than those of its sum: `top` is where it is.
+    return div(exp(sub(power.args[0], top)), shifted)
+
+
+def _summed(total: Value) -> Value | None:
+    """The array of exponentials of which `total` is the sum, or copies of the sum."""
+    while total.op in _COPIES:
+        total = total.args[0]
+    power = total.args[0] if total.op is reduce_sum else None
+    return power if power is not None and power.op is exp and power.type.size else None
+
+
+def _shift(power: Value, total: Value) -> tuple[Value, Value]:
+    """`total` with the largest exponents taken off, and these, both copied as `total` is."""
+    copies: list[Value] = []
+    while total.op in _COPIES:
+        copies.append(total)
+        total = total.args[0]
+    (exponent,), shape = power.args, total.type.shape
+    top = stop_gradient(reduce_max(exponent, shape=shape))
+    # Not by an infinity: inf - inf is a NaN, where the sum is 0 or infinite.
+    top = where(lt(abs_(top), math.inf), top, 0.0)
+    apart = exp(sub(exponent, broadcast(top, shape=exponent.type.shape)))
+    shifted = reduce_sum(apart, shape=shape)
+    for copy in reversed(copies):
+        shifted, top = (v.graph.add(copy.op, (v,), copy.attrs) for v in (shifted, top))
+    return shifted, top
+
+
+def _is_shifted(exponent: Value) -> bool:
+    """Whether a maximum, or something made of one, has been subtracted."""
+    if exponent.op is not sub:
+        return False
+    top = exponent.args[1]
+    while top.op in _COPIES or top.op in (stop_gradient, where):
+        top = top.args[top.op is where]
+    return top.op is reduce_max

@@ -1,6 +1,8 @@
 """LLVM text to kernels: machine code, entry points, calls."""
 
+from symdiff.runtime.dispatch import bind
+from symdiff.runtime.engine import HOST, vector_variants
 from symdiff.runtime.kernel import Kernel, load
 from symdiff.runtime.program import Operand, Program
 
-__all__ = ["Kernel", "Operand", "Program", "load"]
+__all__ = ["HOST", "Kernel", "Operand", "Program", "bind", "load", "vector_variants"]

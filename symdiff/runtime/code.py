@@ -17,11 +17,14 @@ from symdiff.runtime.program import Program
 
 # How codegen names a function of scipy.special.cython_special.
 SCIPY_PREFIX = "scipy_special_"
+BLAS_PREFIX = "scipy_blas_"  # and one of scipy.linalg.cython_blas
+_BLAS = re.compile(rf"@{BLAS_PREFIX}(\w+)\(")
 _SPECIAL = re.compile(rf"@{SCIPY_PREFIX}(\w+)\(")
 
-_BATCH = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
-)  # releases the GIL
+# They release the GIL. The status is 0, or which of the program's checks failed, from 1.
+_ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+_BATCH = ctypes.CFUNCTYPE(None, *_ARGUMENTS)
+_CHECKED_BATCH = ctypes.CFUNCTYPE(ctypes.c_int64, *_ARGUMENTS)
 
 
 class Code:
@@ -31,6 +34,7 @@ class Code:
         self._program = program
         self._lock = threading.RLock()
         self._images: dict[tuple[str, ...], Image] = {}
+        self._blas: dict[tuple[str, ...], set[str]] = {}
         self._special: dict[tuple[str, ...], set[str]] = {}
         self._loaded: dict[tuple[str, ...], Loaded] = {}
         self._batch: Any = None
@@ -40,9 +44,13 @@ class Code:
         return self._address("call")
 
     def batch(self) -> Any:
-        """The batch loop, as a ctypes function of (pointers, steps, n, workspace)."""
+        """The batch loop, as a ctypes function of (pointers, steps, n, workspace).
+
+        It returns the status, or None for a program without checks.
+        """
         if self._batch is None:
-            self._batch = _BATCH(self._address("batch"))
+            prototype = _CHECKED_BATCH if self._program.checks else _BATCH
+            self._batch = prototype(self._address("batch"))
         return self._batch
 
     def image(self, wrapper: str) -> Image:
@@ -53,9 +61,12 @@ class Code:
                 start = time.perf_counter()
                 text = self._program.lower(wrappers)
                 lowered = time.perf_counter()
-                quick = self._program.whole
-                self._images[wrappers] = engine.assemble(text, self._program.target, quick)
+                program = self._program
+                self._images[wrappers] = engine.assemble(
+                    text, program.target, program.whole, program.loops
+                )
                 self._special[wrappers] = set(_SPECIAL.findall(text))
+                self._blas[wrappers] = set(_BLAS.findall(text))
                 self._program.stages["lower"] = lowered - start
                 self._program.stages["llvm"] = time.perf_counter() - lowered
             return self._images[wrappers]
@@ -82,7 +93,7 @@ class Code:
             return self._loaded[wrappers].addresses[f"{self._program.symbol}.{wrapper}"]
 
     def _imports(self, wrappers: tuple[str, ...]) -> dict[str, int]:
-        imports = _scipy_symbols(self._special[wrappers])
+        imports = _scipy_symbols(self._special[wrappers]) | _blas_symbols(self._blas[wrappers])
         if "call" in wrappers:
             imports |= native.python_symbols() | _support(self._program.support).addresses
             for i, kind in enumerate(self._program.record_types):
@@ -96,15 +107,30 @@ def _support(text: str) -> Loaded:
     return Loaded(engine.assemble(text), names, native.python_symbols())
 
 
+def _capsule_functions() -> tuple[Any, Any]:
+    """What reads the address and the signature from a capsule."""
+    pointer: Any = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    get_name: Any = ctypes.pythonapi.PyCapsule_GetName
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    return pointer, get_name
+
+
+def _blas_symbols(names: set[str]) -> dict[str, int]:
+    """Addresses of the functions of SciPy's BLAS."""
+    if not names:
+        return {}
+    capsules: dict[str, Any] = import_module("scipy.linalg.cython_blas").__pyx_capi__
+    pointer, get_name = _capsule_functions()
+    return {BLAS_PREFIX + name: pointer(capsules[name], get_name(capsules[name])) for name in names}
+
+
 def _scipy_symbols(names: set[str]) -> dict[str, int]:
     """Addresses of SciPy's scalar functions, those for one double where a name has several."""
     if not names:
         return {}
     capsules: dict[str, Any] = import_module("scipy.special.cython_special").__pyx_capi__
-    pointer: Any = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    get_name: Any = ctypes.pythonapi.PyCapsule_GetName
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer, get_name = _capsule_functions()
     found: dict[str, int] = {}
     for name in names:
         for key in (name, f"__pyx_fuse_0{name}", f"__pyx_fuse_1{name}"):

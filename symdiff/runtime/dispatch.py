@@ -1,20 +1,76 @@
-"""Calls in full generality: names, arrays that broadcast, `out=`, and every error message."""
+"""Calls in full generality: names, structures, arrays that broadcast, and `out=`."""
 
 from __future__ import annotations
 
 import ctypes
 import difflib
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final
 
 import numpy as np
 
-from symdiff.errors import ArgumentError
-from symdiff.ir import build, flatten
+from symdiff.errors import ArgumentError, IndexRangeError
+from symdiff.ir import Leaf, build, flatten
+from symdiff.runtime.arguments import (
+    READY,
+    Array,
+    address_reader,
+    as_array,
+    check_apart,
+    check_out,
+    in_memory,
+    leading_axes,
+    unaliased,
+)
 from symdiff.runtime.code import Code
 from symdiff.runtime.program import Operand, Program
 
-Array = np.ndarray[Any, np.dtype[Any]]
+_CELLS: Final = {
+    "float64": ctypes.c_double,
+    "float32": ctypes.c_float,
+    "int64": ctypes.c_int64,
+    "int32": ctypes.c_int32,
+    "bool": ctypes.c_bool,
+}
+_ALIGNMENT: Final = 64  # bytes, of scratch memory
+
+
+class _Frame:
+    """The memory that one running call has for itself; kept for the calls that follow.
+
+    Attributes:
+        pointers: a pointer per parameter, then one per output.
+        start: the address of `pointers`.
+        inputs: for each parameter itself, shape, dtype, and a place for a number with its
+            address; None for arrays.
+        outputs: for each output shape, dtype, and the place for a number; None for arrays.
+        workspace: the address of the scratch memory.
+    """
+
+    __slots__ = ("_scratch", "inputs", "outputs", "pointers", "start", "workspace")
+
+    def __init__(self, program: Program) -> None:
+        count = len(program.params) + len(program.outputs)
+        self.pointers: Any = (ctypes.c_void_p * count)()
+        self.start = ctypes.addressof(self.pointers)
+        self.inputs: list[tuple[Operand, tuple[int, ...], Any, Any, int]] = []
+        self.outputs: list[tuple[tuple[int, ...], Any, Any]] = []
+        for param in program.params:
+            cell = None if param.shape else _CELLS[param.dtype.name]()
+            place = 0 if cell is None else ctypes.addressof(cell)
+            self.inputs.append((param, param.shape, param.dtype, cell, place))
+        for position, output in enumerate(program.outputs, len(program.params)):
+            cell = None if output.shape else _CELLS[output.dtype.name]()
+            if cell is not None:
+                self.pointers[position] = ctypes.addressof(cell)
+            self.outputs.append((output.shape, output.dtype, cell))
+        self._scratch, self.workspace = _scratch(program)
+
+
+def _scratch(program: Program) -> tuple[Array, int]:
+    """Scratch memory for one call, and the address from which it is to be used."""
+    memory = np.empty(program.workspace + _ALIGNMENT // 8)
+    return memory, -(-address_reader()(memory) // _ALIGNMENT) * _ALIGNMENT
 
 
 class Dispatcher:
@@ -23,30 +79,37 @@ class Dispatcher:
     def __init__(self, program: Program, code: Code) -> None:
         self._program = program
         self._code = code
-        self._plain = all(o.dtype == np.float64 for o in (*program.params, *program.outputs))
+        self._names = [name for name, _ in program.arguments]
+        self._structured = not all(isinstance(tree, Leaf) for _, tree in program.arguments)
+        operands = (*program.params, *program.outputs)
+        self._scalar = not (program.loops or any(o.shape for o in operands))
+        self._plain = self._scalar and all(o.dtype == np.float64 for o in operands)
+        self._steps: Any = (ctypes.c_int64 * len(operands))()
+        self._still = ctypes.addressof(self._steps)  # no steps: a single point
+        self._address = address_reader()
+        self._frames: list[_Frame] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at the given arguments, as Python numbers or as arrays.
 
         Raises:
             ArgumentError: wrong, missing or unknown arguments.
+            IndexRangeError: an index among them is out of range.
         """
-        out = kwargs.pop("out", None)
-        program = self._program
+        out = kwargs.pop("out", None) if kwargs else None
         operands = self._bind(args, kwargs)
-        if self._plain and out is None and all(type(a) is float for a in operands):
-            return self._numbers(operands)
-        arrays = [_as_array(p, a) for p, a in zip(program.params, operands, strict=True)]
-        shape = self._broadcast(arrays)
-        results, finish = self._results(shape, out)
-        if out is not None:
-            arrays = [_unaliased(a, results) for a in arrays]
-        self._run(arrays, results, shape)
-        finish()
-        if out is not None:
-            return out
-        values = results if shape else [r.item() for r in results]
-        return build(program.result, iter(values))
+        return self.at(self._leaves(operands) if self._structured else operands, out)
+
+    def at(self, operands: list[Any], out: Any = None) -> Any:
+        """The outputs at the leaves of the arguments; the list is used up."""
+        if out is None:
+            if self._plain and all(type(a) is float for a in operands):
+                return self._numbers(operands)
+            if not self._scalar:
+                results = self._single(operands)
+                if results is not None:
+                    return build(self._program.result, iter(results))
+        return self._mapped(operands, out)
 
     def _numbers(self, operands: list[float]) -> Any:
         """The outputs at floats, without arrays in between."""
@@ -60,38 +123,111 @@ class Dispatcher:
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The arguments in the order of the parameters."""
-        names = [p.name for p in self._program.params]
+        names = self._names
         if not kwargs and len(args) == len(names):
             return list(args)
-        takes = f"{self._program.name} takes {', '.join(names) or 'no arguments'}"
-        if len(args) > len(names):
-            raise ArgumentError(f"{len(args)} arguments given, but {takes}")
-        given = dict(zip(names, args, strict=False))
-        for name, value in kwargs.items():
-            if name not in names:
-                near = difflib.get_close_matches(name, names, 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise ArgumentError(f"unknown argument {name!r}: {takes}{hint}")
-            if name in given:
-                raise ArgumentError(f"argument {name!r} is given twice: {takes}")
-            given[name] = value
-        missing = [n for n in names if n not in given]
-        if missing:
-            raise ArgumentError(f"missing {', '.join(missing)}: {takes}")
-        return [given[n] for n in names]
+        return bind(self._program.name, names, args, kwargs)
 
-    def _broadcast(self, arrays: Sequence[Array]) -> tuple[int, ...]:
+    def _leaves(self, operands: list[Any]) -> list[Any]:
+        found: list[Any] = []
+        for (name, tree), operand in zip(self._program.arguments, operands, strict=True):
+            if isinstance(tree, Leaf):
+                found.append(operand)
+                continue
+            try:
+                found += flatten(tree, operand)
+            except ValueError as error:
+                raise ArgumentError(f"{name}: {error}, got {type(operand).__name__}") from None
+        return found
+
+    # One point.
+
+    def _single(self, operands: list[Any]) -> list[Any] | None:
+        """The outputs, if there is one point only; None if there are several.
+
+        Operands are converted in place.
+        """
         try:
-            return np.broadcast_shapes(*(a.shape for a in arrays))
+            frame = self._frames.pop()
+        except IndexError:
+            frame = _Frame(self._program)
+        try:
+            if not self._set_inputs(frame, operands):
+                return None
+            pointers, address, position = frame.pointers, self._address, len(operands)
+            results: list[Any] = []
+            for shape, dtype, cell in frame.outputs:
+                if cell is None:
+                    cell = np.empty(shape, dtype)
+                    pointers[position] = address(cell)
+                results.append(cell)
+                position += 1
+            status = self._code.batch()(frame.start, self._still, 1, frame.workspace)
+            if status:
+                raise self._failure(status)
+            return [r if r.__class__ is np.ndarray else r.value for r in results]
+        finally:
+            if not self._frames:
+                self._frames.append(frame)
+
+    def _set_inputs(self, frame: _Frame, operands: list[Any]) -> bool:
+        """Whether there is one point only; its operands are in the frame then."""
+        pointers, address, ndarray = frame.pointers, self._address, np.ndarray
+        for position, (param, shape, dtype, cell, place) in enumerate(frame.inputs):
+            argument = operands[position]
+            if (
+                argument.__class__ is ndarray
+                and argument.dtype is dtype
+                and argument.shape == shape
+                and argument.flags.num & READY == READY
+            ):
+                pointers[position] = address(argument)
+            elif argument.__class__ is float and cell is not None and dtype.kind == "f":
+                cell.value = argument
+                pointers[position] = place
+            else:
+                array = operands[position] = as_array(param, argument)
+                if leading_axes(param, array):
+                    return False
+                array = operands[position] = in_memory(array, (), ())[0]
+                pointers[position] = address(array)
+        return True
+
+    def _failure(self, status: int) -> IndexRangeError:
+        return IndexRangeError(f"{self._program.name}: {self._program.checks[status - 1]}")
+
+    # Any number of points.
+
+    def _mapped(self, operands: list[Any], out: Any) -> Any:
+        """The outputs where the axes before those of the parameters broadcast."""
+        program = self._program
+        arrays = [as_array(p, a) for p, a in zip(program.params, operands, strict=True)]
+        leads = [leading_axes(p, a) for p, a in zip(program.params, arrays, strict=True)]
+        shape = self._broadcast(leads)
+        results, finish = self._results(shape, out)
+        if out is not None:
+            arrays = [unaliased(a, results) for a in arrays]
+        self._run(arrays, leads, results, shape)
+        finish()
+        if out is not None:
+            return out
+        outputs = zip(results, program.outputs, strict=True)
+        return build(program.result, (r if shape or o.shape else r.item() for r, o in outputs))
+
+    def _broadcast(self, leads: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        try:
+            return np.broadcast_shapes(*leads)
         except (ValueError, RuntimeError):  # the latter for more than 32 axes
-            pairs = zip(self._program.params, arrays, strict=True)
-            shapes = ", ".join(f"{p.name}: {a.shape}" for p, a in pairs if a.ndim)
-            raise ArgumentError(f"the shapes do not broadcast together: {shapes}") from None
+            pairs = zip(self._program.params, leads, strict=True)
+            shapes = ", ".join(f"{p.name}: {lead}" for p, lead in pairs if lead)
+            what = "shapes" if self._scalar else "axes before those of the parameters"
+            raise ArgumentError(f"the {what} do not broadcast together: {shapes}") from None
 
     def _results(self, shape: tuple[int, ...], out: Any) -> tuple[list[Array], Any]:
         """Contiguous arrays for the outputs, and what copies them to `out` where it is not."""
         if out is None:
-            return [np.empty(shape, o.dtype) for o in self._program.outputs], lambda: None
+            outputs = self._program.outputs
+            return [np.empty((*shape, *o.shape), o.dtype) for o in outputs], lambda: None
         try:
             wanted = flatten(self._program.result, out)
         except ValueError as error:
@@ -99,11 +235,9 @@ class Dispatcher:
                 f"out= does not have the structure of the result: {error}"
             ) from None
         for operand, array in zip(self._program.outputs, wanted, strict=True):
-            _check_out(operand, array, shape)
-        for i, first in enumerate(wanted):
-            if any(np.may_share_memory(first, second) for second in wanted[:i]):
-                raise ArgumentError("out=: two of the arrays overlap in memory")
-        results = [a if a.flags.c_contiguous and a.flags.aligned else a.copy() for a in wanted]
+            check_out(operand, array, shape)
+        check_apart(wanted)
+        results = [a if a.flags.c_contiguous and a.flags.aligned else a.copy("C") for a in wanted]
 
         def finish() -> None:
             for array, result in zip(wanted, results, strict=True):
@@ -112,82 +246,60 @@ class Dispatcher:
 
         return results, finish
 
-    def _run(self, arrays: list[Array], results: list[Array], shape: tuple[int, ...]) -> None:
-        count = int(np.prod(shape, dtype=np.int64))
-        operands = [_operand(a, shape) for a in arrays]
-        # `operands` keeps copies alive while the code runs.
-        pointers = [a.ctypes.data for a, _ in operands] + [r.ctypes.data for r in results]
-        steps = [step for _, step in operands] + [r.itemsize for r in results]
-        workspace = np.empty(self._program.workspace)
-        self._code.batch()(
+    def _run(
+        self,
+        arrays: list[Array],
+        leads: list[tuple[int, ...]],
+        results: list[Array],
+        shape: tuple[int, ...],
+    ) -> None:
+        count = 1
+        for extent in shape:
+            count *= extent
+        operands = [in_memory(a, lead, shape) for a, lead in zip(arrays, leads, strict=True)]
+        # `operands` and `_memory` keep what the code works on alive while it runs.
+        pointers = [self._address(a) for a, _ in operands] + [self._address(r) for r in results]
+        steps = [step for _, step in operands]
+        steps += [_bytes(o) for o in self._program.outputs]
+        _memory, workspace = _scratch(self._program)
+        status = self._code.batch()(
             (ctypes.c_void_p * len(pointers))(*pointers),
             (ctypes.c_int64 * len(steps))(*steps),
             count,
-            workspace.ctypes.data,
+            workspace,
         )
+        if status:
+            raise self._failure(status)
 
 
-def _as_array(param: Operand, argument: Any) -> Array:
-    """`argument` as an array of the parameter's dtype, without a copy where it has that already.
+def _bytes(operand: Operand) -> int:
+    size = operand.dtype.itemsize
+    for extent in operand.shape:
+        size *= extent
+    return size
+
+
+def bind(
+    name: str, names: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[Any]:
+    """The arguments of a call of `name` in the order of its parameters `names`.
 
     Raises:
-        ArgumentError: it is not made of real numbers, or would lose precision.
+        ArgumentError: wrong, missing or unknown arguments.
     """
-    try:
-        if isinstance(argument, int) and not isinstance(argument, bool):
-            argument = float(argument)  # NumPy makes objects of those beyond 64 bits
-        array = np.asarray(argument)
-    except OverflowError:
-        raise ArgumentError(f"{param.name}: this integer is too large for {param.dtype}") from None
-    except (ValueError, TypeError) as error:
-        raise ArgumentError(f"{param.name}: cannot make an array of this: {error}") from error
-    if array.dtype == param.dtype:
-        return array
-    if array.dtype.kind not in "biuf":
-        what = f"an array of {array.dtype}" if array.ndim else type(argument).__name__
-        raise ArgumentError(f"{param.name}: expected real numbers, got {what}")
-    # Python's own numbers, also in lists, take the dtype that they meet, as in NumPy.
-    numpys = isinstance(argument, (np.ndarray, np.generic)) and not isinstance(argument, float)
-    weak = not numpys and param.dtype.kind == "f"
-    if not weak and not np.can_cast(array.dtype, param.dtype):
-        raise ArgumentError(
-            f"{param.name}: {array.dtype} would be narrowed to {param.dtype}; "
-            f"convert it with .astype({param.dtype.name!r}) if that is meant"
-        )
-    with np.errstate(over="ignore"):
-        return array.astype(param.dtype)
-
-
-def _check_out(operand: Operand, array: Any, shape: tuple[int, ...]) -> None:
-    if not isinstance(array, np.ndarray):
-        kind = type(array).__name__
-        raise ArgumentError(f"out=: {operand.name} must be an array, got {kind}")
-    array = cast("Array", array)
-    if array.shape != shape or array.dtype != operand.dtype:
-        raise ArgumentError(
-            f"out=: {operand.name} is {array.dtype}{list(array.shape)}, "
-            f"expected {operand.dtype}{list(shape)}"
-        )
-    if not array.flags.writeable:
-        raise ArgumentError(f"out=: {operand.name} is read-only")
-
-
-def _unaliased(array: Array, results: Sequence[Array]) -> Array:
-    """`array`, or a copy where writing a result would change what is still to be read."""
-    overlap = any(np.may_share_memory(array, r) for r in results)
-    return array.copy() if overlap else array
-
-
-def _operand(array: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
-    """`array` as the batch loop reads it: memory and a step in bytes; copied where it must be."""
-    if array.size == 1 and array.flags.aligned:
-        return array, 0
-    if array.shape != shape:
-        array = np.broadcast_to(array, shape)
-    # The strides of axes of length 1 mean nothing, so those of contiguous arrays are not read.
-    if array.flags.aligned and array.flags.c_contiguous:
-        return array, array.itemsize
-    if array.flags.aligned and array.ndim == 1:
-        return array, array.strides[0]
-    array = np.ascontiguousarray(array)
-    return array, array.itemsize
+    takes = f"{name} takes {', '.join(names) or 'no arguments'}"
+    if len(args) > len(names):
+        raise ArgumentError(f"{len(args)} arguments given, but {takes}")
+    given = dict(zip(names, args, strict=False))
+    for key, value in kwargs.items():
+        if key not in names:
+            near = difflib.get_close_matches(key, names, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ArgumentError(f"unknown argument {key!r}: {takes}{hint}")
+        if key in given:
+            raise ArgumentError(f"argument {key!r} is given twice: {takes}")
+        given[key] = value
+    missing = [n for n in names if n not in given]
+    if missing:
+        raise ArgumentError(f"missing {', '.join(missing)}: {takes}")
+    return [given[n] for n in names]

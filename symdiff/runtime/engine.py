@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -36,6 +37,7 @@ def target_machine(target: str, quick: bool) -> Any:
     options = {"opt": 0 if quick else 2, "reloc": "pic", "codemodel": "default"}
     if target == HOST:
         cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        features += ",-prefer-256-bit"  # LLVM would leave half of AVX-512 unused
         machine = llvm.Target.from_default_triple()
         return machine.create_target_machine(cpu=cpu, features=features, **options)
     llvm.initialize_all_targets()
@@ -54,31 +56,56 @@ class Image:
     code_size: int  # bytes of machine code
 
 
-def assemble(text: str, target: str = HOST, quick: bool = False) -> Image:
-    """The object file for LLVM text.
+@once
+def vector_variants() -> tuple[tuple[str, int], ...]:
+    """The functions of glibc's libmvec that this machine can run, widest first.
+
+    The letter of the vector function ABI (x86-64) and the number of doubles; none elsewhere.
+    """
+    llvm = binding()
+    if not llvm.get_process_triple().startswith("x86_64") or "linux" not in sys.platform:
+        return ()
+    try:
+        llvm.load_library_permanently("libmvec.so.1")
+    except RuntimeError:
+        return ()
+    features: Mapping[str, bool] = llvm.get_host_cpu_features()
+    known = (("e", 8, "avx512f"), ("d", 4, "avx2"), ("b", 2, "sse2"))
+    return tuple((letter, lanes) for letter, lanes, feature in known if features.get(feature))
+
+
+def assemble(text: str, target: str = HOST, quick: bool = False, loops: bool = False) -> Image:
+    """The object file for LLVM text; with `loops`, optimised and vectorised first.
 
     Raises:
         CompileError: LLVM rejects the text or cannot generate code.
     """
     with lock:
-        module = _parsed(text, target, quick)
+        module = _parsed(text, target, quick, loops)
         data = target_machine(target, quick).emit_object(module)
         return Image(data, _code_size(data))
 
 
-def assembly(text: str, target: str = HOST, quick: bool = False) -> str:
+def assembly(text: str, target: str = HOST, quick: bool = False, loops: bool = False) -> str:
     """The assembly for LLVM text."""
     with lock:
-        return target_machine(target, quick).emit_assembly(_parsed(text, target, quick))
+        return target_machine(target, quick).emit_assembly(_parsed(text, target, quick, loops))
 
 
-def _parsed(text: str, target: str, quick: bool) -> Any:
+def _parsed(text: str, target: str, quick: bool, loops: bool) -> Any:
     llvm = binding()
     try:
         module = llvm.parse_assembly(text)
     except RuntimeError as error:
         raise CompileError(f"LLVM rejects the generated code: {error}") from None
-    module.triple = target_machine(target, quick).triple
+    machine = target_machine(target, quick)
+    module.triple = machine.triple
+    if loops:
+        module.data_layout = str(machine.target_data)
+        options = llvm.create_pipeline_tuning_options(speed_level=3)
+        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
     return module
 
 

@@ -14,9 +14,10 @@ from symdiff.runtime.program import Program
 class Kernel:
     """A compiled function: immutable, thread-safe, picklable.
 
-    Call it with numbers or with arrays, by position or by name. Numbers give Python floats;
-    arrays broadcast against each other as in NumPy and give arrays of that shape. `out=` takes
-    arrays for the results, in their structure.
+    Call it with numbers or with arrays, by position or by name. Numbers give Python floats. Axes
+    before those of a parameter's own shape (all of them where it is a number) broadcast against
+    each other as in NumPy, and the results have them too. `out=` takes arrays for the results, in
+    their structure.
 
     Every stage of its making can be read: `ir`, `llvm_ir`, `asm`, `c_source`, `numpy_source`.
     """
@@ -36,7 +37,7 @@ class Kernel:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters, in order."""
-        return tuple(p.name for p in self._program.params)
+        return tuple(name for name, _ in self._program.arguments)
 
     @property
     def ir(self) -> str:
@@ -51,7 +52,8 @@ class Kernel:
     @property
     def asm(self) -> str:
         """The assembly of what `llvm_ir` shows, for the kernel's target."""
-        return engine.assembly(self.llvm_ir, self._program.target, self._program.whole)
+        program = self._program
+        return engine.assembly(self.llvm_ir, program.target, program.whole, program.loops)
 
     @property
     def c_source(self) -> str:
@@ -116,8 +118,13 @@ class Kernel:
 
         Raises:
             ArgumentError: wrong, missing or unknown arguments.
+            IndexRangeError: an index among the arguments is out of range.
         """
         return self._dispatcher(*args, **kwargs)
+
+    def at(self, leaves: list[Any]) -> Any:
+        """The outputs at the leaves of the arguments; the list is used up."""
+        return self._dispatcher.at(leaves)
 
 
 class PlainKernel(Kernel):

@@ -13,10 +13,11 @@ from symdiff.ir import Tree
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A parameter or an output: its name and element type."""
+    """A parameter or an output: its name, element type and shape at one point of a batch."""
 
     name: str
     dtype: np.dtype[Any]
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +26,27 @@ class Program:
 
     Attributes:
         name, symbol: what users call it, and what the machine code calls it.
-        params, outputs, result: the signature; `result` gives the outputs their structure.
+        params, outputs: the signature of the machine code.
+        arguments: what users give: names, and structures whose leaves are `params` in order.
+        result: the structure in which users get `outputs`.
         lower: LLVM text with the given wrappers around the body ("c", "batch", "call").
         workspace: 8-byte words of scratch memory that a batch call needs.
         whole: one module must hold every wrapper, generated without optimisation (huge code).
-        native: the "call" wrapper exists: numbers in and out are floating-point.
+        native: the "call" wrapper exists: floating-point numbers in, and tuples of them out.
         record_types: the named tuple types that the "call" wrapper builds, in its order.
+        loops: the code has loops, which LLVM is to optimise.
         support: LLVM text of the helpers that every "call" wrapper uses.
         texts: the sources that users can read, by name, each made when asked for.
         recipe: a callable and its arguments that make this kernel again, for pickling.
         target: "host" or an LLVM triple.
+        checks: what went wrong where a batch call returns 1, 2, ...; () where it cannot.
     """
 
     name: str
     symbol: str
     params: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
+    arguments: tuple[tuple[str, Tree], ...]
     result: Tree
     lower: Callable[[Sequence[str]], str]
     workspace: int
@@ -51,4 +57,6 @@ class Program:
     texts: Mapping[str, Callable[[], Any]]
     recipe: tuple[Callable[..., Any], tuple[Any, ...]]
     target: str = "host"
+    checks: tuple[str, ...] = ()
+    loops: bool = False
     stages: dict[str, float] = field(default_factory=dict[str, float])

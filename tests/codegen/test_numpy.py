@@ -136,13 +136,3 @@ def test_many_outputs_are_one_a_line() -> None:
     assert first == tuple(1.0 + i for i in range(20))
     assert last == (1.0,)
     assert max(map(len, numpy_source(fn).splitlines())) <= 100
-
-
-def test_tensors_are_refused_by_name() -> None:
-    graph = Graph()
-    x = graph.param("x", F64)
-    fn = Function("f", (x,), (ops.broadcast(x, shape=(3,)),))
-    with pytest.raises(
-        UnsupportedError, match=r"broadcast: NumPy source takes scalars, not f64\[3\]"
-    ):
-        numpy_source(fn)

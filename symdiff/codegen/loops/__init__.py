@@ -3,6 +3,10 @@
 from symdiff.codegen.loops.build import build_program
 from symdiff.codegen.loops.llvm import BLAS_PREFIX, NO_VECTORS, VectorMath
 from symdiff.codegen.loops.program import Program
+from symdiff.codegen.loops.text import print_program
 from symdiff.codegen.loops.values import has_tensors
 
-__all__ = ["BLAS_PREFIX", "NO_VECTORS", "Program", "VectorMath", "build_program", "has_tensors"]
+__all__ = [
+    "BLAS_PREFIX", "NO_VECTORS", "Program", "VectorMath", "build_program", "has_tensors",
+    "print_program",
+]  # fmt: skip

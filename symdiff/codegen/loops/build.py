@@ -66,6 +66,7 @@ class _Builder:
         self.reads: dict[Value, list[tuple[Root | None, Place | None]]] = {}
         self.barrier = 0
         self.checked: set[tuple[Value, int]] = set()
+        self.filled: dict[Value, Buffer] = {}  # constants, written out for steps of their own
         self.live = fn.live()
         self.stored = stored_values(fn, extra)
 
@@ -261,6 +262,18 @@ class _Builder:
                 self.position[user] = len(self.items)
         self.items.append(steps)
 
+    def operand(self, value: Value) -> Buffer:
+        """The buffer of an operand of a whole step; constants that are one number get one here."""
+        found = self.memory.buffers.get(value) or self.filled.get(value)
+        if found is None:
+            assert value.literal is not None
+            data = value.literal.array.tobytes()
+            name = f"const{len(self.result.constants)}"
+            found = Buffer(name, value.type.dtype, value.type.size, "const", data=data)
+            self.result.constants.append(found)
+            self.filled[value] = found
+        return found
+
     def gemm(self, value: Value) -> list[Step]:
         x, y = value.args
         left, _, rest = value.attr("spec").partition(",")
@@ -271,7 +284,8 @@ class _Builder:
         buffers = self.memory.buffers
         transposed = (left.endswith("km"), right.endswith("nk"))
         batch = (count, (m * k, k * n, m * n))
-        return [Gemm(buffers[x], buffers[y], buffers[value], m, n, k, transposed, batch)]
+        a, b = self.operand(x), self.operand(y)
+        return [Gemm(a, b, buffers[value], m, n, k, transposed, batch)]
 
     def repeat(self, value: Value) -> list[Step]:
         """The loop of a scan; carries go from one buffer to another and are copied back."""
@@ -291,14 +305,14 @@ class _Builder:
                 self.result.scratch.append(made)
                 targets.append(made)
         steps: list[Step] = [
-            Copy(buffers[init], target)
+            Zero(target) if _is_zero(init) else Copy(self.operand(init), target)
             for init, target in zip(value.args[:carries], targets[:carries], strict=True)
         ]
         if not length:
             return steps
         operands: list[tuple[Buffer, int]] = [(t, 0) for t in targets[:carries]]
         for i, arg in enumerate(value.args[carries:]):
-            operands.append((buffers[arg], arg.type.size // length if i < inputs else 0))
+            operands.append((self.operand(arg), arg.type.size // length if i < inputs else 0))
         copies: list[Copy] = []
         uses = use_counts(body)
         for i in range(carries):
@@ -360,6 +374,10 @@ class _Builder:
     def nest(self, tree: Tree) -> Any:
         evaluator = Evaluator(self.memory, lambda value, place: None)
         return NestBuilder(evaluator).build(tree)
+
+
+def _is_zero(value: Value) -> bool:
+    return value.literal is not None and not any(value.literal.data)
 
 
 def _adds_in_place(output: Value, param: Value, uses: dict[Value, int]) -> bool:

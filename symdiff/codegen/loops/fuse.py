@@ -98,7 +98,12 @@ def join(root: Root, tree: Tree, joined: bool) -> bool:
     """
     path = _shared(root, tree)
     full = len(path) == len(root.loops)
-    if (path and joined) or (path and full and _same_data(root, path[-1])) or (not root.loops and joined) or (prod(root.loops) <= _TINY and sum(prod(r.loops) for r in tree.roots()) <= _TINY):
+    if (
+        (path and joined)
+        or (path and full and _same_data(root, path[-1]))
+        or (not root.loops and joined)
+        or (prod(root.loops) <= _TINY and sum(prod(r.loops) for r in tree.roots()) <= _TINY)
+    ):
         pass
     else:
         return False

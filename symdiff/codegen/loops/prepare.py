@@ -12,6 +12,7 @@ from symdiff.ops.contraction import split
 
 BLAS_FROM: Final = 20_000  # multiplications from which BLAS is faster than loops of our own
 _BLAS_SIDE: Final = 4  # and the least extent of each side
+_BATCHED_SIDE: Final = 4  # the same for many products, whose loops may fuse with others
 
 
 def prepare(fn: Function, blas: bool = True) -> Function:
@@ -28,7 +29,8 @@ def prepare(fn: Function, blas: bool = True) -> Function:
         if 0 in args[0].type.shape + args[1].type.shape:
             return args[0].graph.const(0.0, value.type)
         sizes = _sizes(spec, *args)
-        small = prod(sizes) < BLAS_FROM or min(sizes[1:]) < _BLAS_SIDE
+        side = _BLAS_SIDE if sizes[0] == 1 else _BATCHED_SIDE
+        small = prod(sizes[1:]) < BLAS_FROM or min(sizes[1:]) < side
         if small or not blas or value.type.dtype.kind != "f":
             return expanded(*args, spec=spec)
         return _canonical(*args, spec=spec)

@@ -64,13 +64,13 @@ class _Writer:
             sizes = f"{step.m}x{step.k} by {step.k}x{step.n}"
             return [f"{pad}{_buffer(step.c)} = {a} @ {b}  ({sizes}{count})"]
         assert isinstance(step, Repeat)
-        operands = ", ".join(
-            _buffer(b) + (f" by {n}" if n else "") for b, n in step.operands
-        )
+        operands = ", ".join(_buffer(b) + (f" by {n}" if n else "") for b, n in step.operands)
         order = "down" if step.reverse else "up"
         lines = [f"{pad}repeat {step.length} times, counting {order}, with {operands}"]
         lines.append(print_program(step.body, pad + "  "))
-        return lines + [f"{pad}  copy {_buffer(c.source)} to {_buffer(c.target)}" for c in step.copies]
+        return lines + [
+            f"{pad}  copy {_buffer(c.source)} to {_buffer(c.target)}" for c in step.copies
+        ]
 
     def block(self, block: Block, pad: str) -> list[str]:
         lines: list[str] = []

@@ -20,6 +20,7 @@ EXPENSIVE: Final = 12  # operations: above this a value used twice is stored
 UNROLLED: Final = 8  # terms up to which a sum is written out where it is used
 _COSTS: Final = {"div": 6, "sqrt": 6, "floor": 1, "fma": 1}  # cycles of one lane, roughly
 _LIBRARY_COST: Final = 20
+_GATHER_COST: Final = 12
 
 VIEWS: Final = frozenset(
     OPS[name]
@@ -30,7 +31,27 @@ _WHOLE: Final = frozenset(
     OPS[name] for name in ("argmax", "argmin", "cumsum", "scatter_add", "contract", "scan")
 )
 _CHEAP: Final = frozenset(
-    ["neg", "add", "sub", "mul", "fma", "abs", "sign", "lt", "le", "eq", "ne", "and", "or", "not", "where", "min", "max", "copysign", "convert"]
+    [
+        "neg",
+        "add",
+        "sub",
+        "mul",
+        "fma",
+        "abs",
+        "sign",
+        "lt",
+        "le",
+        "eq",
+        "ne",
+        "and",
+        "or",
+        "not",
+        "where",
+        "min",
+        "max",
+        "copysign",
+        "convert",
+    ]
 )
 
 
@@ -93,7 +114,9 @@ def _forced(fn: Function, live: list[Value]) -> set[Value]:
     found |= {v for v in fn.outputs if not _given(v)}
     for value in live:
         whole: tuple[Value, ...] = ()
-        if (value.op in _WHOLE and value.op.name in ("contract", "scan")) or (value.op.name == "reshape" and not affine_reshape(value)):
+        if (value.op in _WHOLE and value.op.name in ("contract", "scan")) or (
+            value.op.name == "reshape" and not affine_reshape(value)
+        ):
             whole = value.args
         found |= {a for a in whole if not _given(a)}
     return {v for v in found if not isinstance(v.type, TupleType)}
@@ -110,6 +133,8 @@ def _costs(live: list[Value], stored: set[Value]) -> dict[Value, int]:
         if value.op in REDUCTIONS:
             terms = prod(value.args[0].type.shape) // max(1, prod(value.type.shape))
             total = terms * (total + 1)
+        elif value.op.name == "gather":
+            total += _GATHER_COST
         elif value.op not in VIEWS and value.op is not ITEM:
             total += operation_cost(value)
         cost[value] = total
