@@ -356,6 +356,7 @@ def matrix_product(left: str, right: str, result: str) -> Product | None:
     batch = 0
     while left[batch : batch + 1] == right[batch : batch + 1] == result[batch : batch + 1] != "":
         batch += 1
+    found: list[Product] = []
     for places, first, second in (((0, 1), left, right), ((1, 0), right, left)):
         x, y, out = first[batch:], second[batch:], result[batch:]
         summed = (set(x) & set(y)) - set(out)
@@ -366,8 +367,8 @@ def matrix_product(left: str, right: str, result: str) -> Product | None:
         flipped = (len(x) == 2 and x[0] == k, len(y) == 2 and y[1] == k)
         stacked = batch > 0 and (len(x) < 2 or len(y) < 2 or any(flipped))
         if out == rows + columns and not stacked:
-            return Product(places, flipped, (len(x), len(y)))
-    return None
+            found.append(Product(places, flipped, (len(x), len(y))))
+    return min(found, key=lambda product: sum(product.flipped), default=None)
 
 
 def _product(product: Product) -> Forms:

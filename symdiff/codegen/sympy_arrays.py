@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from symdiff.codegen.array_notation import entries, matrix_product
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, PARAM, TupleType, Value
-from symdiff.ops import broadcast
+from symdiff.ops import broadcast, reshape
 
 if TYPE_CHECKING:
     from symdiff.codegen.sympy import Writer
@@ -59,7 +59,7 @@ def _const(writer: Writer, value: Value) -> Any:
 
 def _scalar(writer: Writer, value: Value) -> Any:
     """The number that every element of `value` is, or None."""
-    while value.op is broadcast:
+    while value.op is broadcast or (value.op is reshape and value.type.size == 1):
         (value,) = value.args
     number = value.literal.scalar if value.literal is not None else None
     if number is not None:
@@ -158,21 +158,17 @@ def _transpose(writer: Writer, value: Value) -> Any:
 def _slice(writer: Writer, value: Value) -> Any:
     if 0 in value.type.shape:
         return None
-    ranges = [
-        slice(start, stop if stop >= 0 else None, step)
-        for start, step, n in zip(
-            value.attr("start"), value.attr("step"), value.type.shape, strict=True
-        )
-        for stop in [start + step * n]
-    ]
-    limits = value.args[0].type.shape
-    ends = [
-        slice(r.start, r.stop if r.stop is None else min(r.stop, limit), r.step)
-        for r, limit in zip(ranges, limits, strict=True)
-    ]
-    if any(r.stop is None for r in ends):  # down to the first: SymPy has no such end
-        return None
-    return writer.read(value.args[0])[ends[0], ends[1] if len(ends) > 1 else slice(0, 1)]
+    places = zip(
+        value.attr("start"), value.attr("step"), value.type.shape, value.args[0].type.shape,
+        strict=True,
+    )  # fmt: skip
+    ranges: list[slice] = []
+    for start, step, n, extent in places:
+        stop = start + step * n
+        if not 0 <= stop <= extent:  # SymPy counts the elements up to the end itself
+            return None
+        ranges.append(slice(start, stop, step))
+    return writer.read(value.args[0])[(*ranges, slice(0, 1))[:2]]
 
 
 def _concatenate(writer: Writer, value: Value) -> Any:

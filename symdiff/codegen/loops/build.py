@@ -144,7 +144,8 @@ class _Builder:
             axes = tuple(None if a in gone else a - lead for a in range(len(source.type.shape)))
             return [Root(value, source, "reduce", source.type.shape, axes, buffer)]
         if op.name in ("argmax", "argmin"):
-            source, axis = value.args[0], value.attr("axis")
+            source = value.args[0]
+            axis: int = value.attr("axis")
             loops = (*shape, source.type.shape[axis])
             return [Root(value, source, "position", loops, (*plain, None), buffer)]
         if op is OPS["cumsum"]:
@@ -160,7 +161,7 @@ class _Builder:
             loops = part.type.shape
             return [Root(value, part, "map", loops, plain, buffer, start, step, whole=True)]
         if op is OPS["concatenate"]:
-            axis = value.attr("axis")
+            axis: int = value.attr("axis")
             found: list[Root] = []
             for part, (first, _) in zip(value.args, borders(value.args, axis), strict=True):
                 start = tuple(first if a == axis else 0 for a in plain)
@@ -176,7 +177,8 @@ class _Builder:
         source, *indices = value.args
         extents = value.type.shape if value.op is OPS["scatter_add"] else source.type.shape
         for offset, index in enumerate(indices):
-            extent = extents[value.attr("axis") + offset]
+            first: int = value.attr("axis")
+            extent = extents[first + offset]
             if index.type.size == 0 or self.is_known(index, extent):
                 continue
             key = (index, extent)
@@ -184,7 +186,7 @@ class _Builder:
                 continue
             self.checked.add(key)
             self.result.checks.append(
-                f"{self.fn.name}: an index into an axis of {extent} elements is out of range; "
+                f"an index into an axis of {extent} elements is out of range; "
                 f"indices go from {-extent} to {extent - 1}"
             )
             shape = index.type.shape
@@ -232,13 +234,13 @@ class _Builder:
         if 0 in root.loops:
             return
         if root.kind == "position":
-            axis = root.value.attr("axis")
+            axis: int = root.value.attr("axis")
             place = (*place[:axis], place[-1], *place[axis:-1])
         if root.kind == "running":
             place = running_place(root, place)
         if root.kind == "scatter":
             _, *indices = root.value.args
-            axis = root.value.attr("axis")
+            axis: int = root.value.attr("axis")
             at = place[axis : axis + len(indices[0].type.shape)]
             for index in indices:
                 if evaluator.affine(index, at) is None:
@@ -324,8 +326,7 @@ class _Builder:
             self.result.scratch.append(made)
             operands.append((made, 0))
             copies.append(Copy(made, target))
-        for i in range(carries, len(targets)):
-            operands.append((targets[i], targets[i].size // length))
+        operands += [(target, target.size // length) for target in targets[carries:]]
         inner = build_program(body, self.blas)
         inner.name = f"{self.fn.name}.body{value.index}"
         offset = len(self.result.checks)

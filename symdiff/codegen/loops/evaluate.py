@@ -23,14 +23,14 @@ from symdiff.codegen.loops.program import (
 )
 from symdiff.codegen.loops.shapes import Place, before_broadcast, before_reshape, linear
 from symdiff.codegen.loops.values import REDUCTIONS, UNROLLED
-from symdiff.ir import ITEM, DType, Value, i64
+from symdiff.ir import ITEM, DType, TupleType, Value, i64
 from symdiff.ops import OPS, add, convert, where
 from symdiff.ops.structure import borders
 
 Steps = Generator[Any, Any, Any]
 
 
-class SplitLoop(Exception):
+class SplitLoop(Exception):  # noqa: N818 -- a signal, caught by the builder of loops
     """The code differs along `var`: its loop has to be cut at `points`."""
 
     def __init__(self, var: Var, points: tuple[int, ...], value: Value) -> None:
@@ -38,7 +38,7 @@ class SplitLoop(Exception):
         self.var, self.points, self.value = var, points, value
 
 
-class MustStore(Exception):  # noqa: N818  (a signal, caught by the planner)
+class MustStore(Exception):  # noqa: N818 -- a signal, caught by the builder of programs
     """`value` cannot be computed where it is used and needs memory."""
 
     def __init__(self, value: Value) -> None:
@@ -108,14 +108,14 @@ class Evaluator:
 
     # Elements.
 
-    def element(self, value: Value, place: Place) -> Operand:
+    def element(self, value: Value, place: Place) -> Any:
         """The element of `value` at `place`.
 
         Raises:
             SplitLoop, MustStore: it cannot be told from here.
         """
         # Rules are generators that yield the elements they need: no recursion over the graph.
-        result: Any = None
+        result: Any = None  # what the rule on top has asked for
         waiting: list[tuple[Value, Place, Steps]] = []
         found = self._known(value, place)
         if found is not None:
@@ -143,10 +143,8 @@ class Evaluator:
         return None
 
     def _remember(self, value: Value, place: Place, result: Any) -> None:
-        first = result[0] if isinstance(result, tuple) and not isinstance(result, Constant) else (
-            result
-        )  # fmt: skip
-        self.remember(value, place, result, self.depth(first))
+        several = isinstance(value.type, TupleType)
+        self.remember(value, place, result, self.depth(result[0] if several else result))
 
     def remember(self, value: Value, place: Place, result: Any, depth: int) -> None:
         """Note that `result` is the element, for as long as the scope at `depth` is open."""
@@ -160,7 +158,7 @@ class Evaluator:
         if literal is not None:
             assert literal.scalar is not None
             return self._now(Constant(literal.scalar, value.type.dtype))
-        return _RULES.get(value.op, Evaluator._elementwise)(self, value, place)
+        return _RULES.get(value.op, Evaluator.elementwise_rule)(self, value, place)
 
     def compute_here(self, value: Value, place: Place) -> Operand:
         """The element of a stored value, computed rather than loaded."""
@@ -193,7 +191,7 @@ class Evaluator:
 
     # Rules: yield (value, place) to have an element, return the result.
 
-    def _elementwise(self, value: Value, place: Place) -> Steps:
+    def elementwise_rule(self, value: Value, place: Place) -> Steps:
         if value.op in _ORDER:
             known = self._decided(value, place)
             if known is not None:
@@ -204,26 +202,27 @@ class Evaluator:
                 return (yield value.args[1 if condition.number else 2], place)
         args: list[Operand] = []
         for arg in value.args:
-            args.append((yield arg, place))
+            operand = yield arg, place
+            args.append(operand)
         dtype = value.args[-1].type.dtype
         parts = len(getattr(value.type, "elements", ()))
         return self.compute(value.op, tuple(args), dtype, value.attrs, parts)
 
-    def _item(self, value: Value, place: Place) -> Steps:
+    def item_rule(self, value: Value, place: Place) -> Steps:
         parts = yield value.args[0], place
         return parts[value.attr("index")]
 
-    def _broadcast(self, value: Value, place: Place) -> Steps:
+    def broadcast_rule(self, value: Value, place: Place) -> Steps:
         (source,) = value.args
         return (yield source, before_broadcast(place, source.type.shape))
 
-    def _transpose(self, value: Value, place: Place) -> Steps:
+    def transpose_rule(self, value: Value, place: Place) -> Steps:
         before = list(place)
         for axis, index in zip(value.attr("axes"), place, strict=True):
             before[axis] = index
         return (yield value.args[0], tuple(before))
 
-    def _reshape(self, value: Value, place: Place) -> Steps:
+    def reshape_rule(self, value: Value, place: Place) -> Steps:
         (source,) = value.args
         before = before_reshape(place, source.type.shape, value.type.shape)
         if before is not None:
@@ -233,11 +232,11 @@ class Evaluator:
         self.on_load(source, None)
         return self.load(self.memory.buffers[source], linear(place, value.type.shape))
 
-    def _slice(self, value: Value, place: Place) -> Steps:
+    def slice_rule(self, value: Value, place: Place) -> Steps:
         pairs = zip(value.attr("start"), value.attr("step"), place, strict=True)
         return (yield value.args[0], tuple(i * step + start for start, step, i in pairs))
 
-    def _embed(self, value: Value, place: Place) -> Steps:
+    def embed_rule(self, value: Value, place: Place) -> Steps:
         (source,) = value.args
         zero = Constant(0.0, value.type.dtype)
         before: list[Affine] = []
@@ -261,8 +260,8 @@ class Evaluator:
             before.append(offset)
         return (yield source, tuple(before))
 
-    def _concatenate(self, value: Value, place: Place) -> Steps:
-        axis = value.attr("axis")
+    def concatenate_rule(self, value: Value, place: Place) -> Steps:
+        axis: int = value.attr("axis")
         result: Any = None
         for part, (start, stop) in zip(value.args, borders(value.args, axis), strict=True):
             offset = place[axis] + -start
@@ -292,9 +291,9 @@ class Evaluator:
             raise MustStore(value)
         raise SplitLoop(var, points, value)
 
-    def _gather(self, value: Value, place: Place) -> Steps:
+    def gather_rule(self, value: Value, place: Place) -> Steps:
         source, *indices = value.args
-        axis = value.attr("axis")
+        axis: int = value.attr("axis")
         count = len(indices[0].type.shape)
         at = place[axis : axis + count]
         found: list[Affine] = []
@@ -310,22 +309,21 @@ class Evaluator:
             return affine
         return self.index_of((yield value, place), value.type.dtype, extent)
 
-    def index_of(self, element: Operand, dtype: DType, extent: int) -> Affine:
+    def index_of(self, element: Any, dtype: DType, extent: int) -> Affine:
         """A register, or a number, as an index along an axis of `extent`."""
         if isinstance(element, Constant):
             return Affine(int(element.number))
         if dtype is not i64:
-            known = self._wide.get(element)
-            if known is None:
+            if element not in self._wide:
                 attrs = (("dtype", "i64"),)
-                known = self._wide[element] = self.compute(convert, (element,), dtype, attrs)
-            element = known
+                self._wide[element] = self.compute(convert, (element,), dtype, attrs)
+            element = self._wide[element]
         var = self._vars.get(element)
         if var is None or var.extent != extent:
             var = self._vars[element] = Var(extent, self.depth_of[element], element)
         return Affine(0, ((var, 1),))
 
-    def _short_sum(self, value: Value, place: Place) -> Steps:
+    def short_sum_rule(self, value: Value, place: Place) -> Steps:
         """A reduction with few terms, written out."""
         (source,) = value.args
         lead = len(source.type.shape) - len(place)
@@ -349,8 +347,9 @@ class Evaluator:
             )
         return total
 
-    def _iota(self, value: Value, place: Place) -> Steps:
-        index = place[value.attr("axis")]
+    def iota_rule(self, value: Value, place: Place) -> Steps:
+        axis: int = value.attr("axis")
+        index = place[axis]
         if not index.terms:
             return Constant(float(index.const), value.type.dtype)
         dest = self.register(index.depth)
@@ -370,7 +369,8 @@ class Evaluator:
             return None if number is None else Affine(int(number))
         name = value.op.name
         if name == "iota":
-            return place[value.attr("axis")]
+            axis: int = value.attr("axis")
+            return place[axis]
         if name in ("broadcast", "reshape", "transpose", "slice", "convert"):
             return self._affine_view(name, value, place)
         if name not in ("add", "sub", "mul", "neg"):
@@ -428,14 +428,14 @@ class Evaluator:
 _ORDER = (OPS["lt"], OPS["le"])
 _COMBINE = {"sum": add, "max": OPS["max"], "min": OPS["min"]}
 _RULES: dict[Any, Callable[[Evaluator, Value, Place], Steps]] = {
-    OPS["broadcast"]: Evaluator._broadcast,
-    OPS["transpose"]: Evaluator._transpose,
-    OPS["reshape"]: Evaluator._reshape,
-    OPS["slice"]: Evaluator._slice,
-    OPS["embed"]: Evaluator._embed,
-    OPS["concatenate"]: Evaluator._concatenate,
-    OPS["gather"]: Evaluator._gather,
-    OPS["iota"]: Evaluator._iota,
-    ITEM: Evaluator._item,
-    **dict.fromkeys(REDUCTIONS, Evaluator._short_sum),
+    OPS["broadcast"]: Evaluator.broadcast_rule,
+    OPS["transpose"]: Evaluator.transpose_rule,
+    OPS["reshape"]: Evaluator.reshape_rule,
+    OPS["slice"]: Evaluator.slice_rule,
+    OPS["embed"]: Evaluator.embed_rule,
+    OPS["concatenate"]: Evaluator.concatenate_rule,
+    OPS["gather"]: Evaluator.gather_rule,
+    OPS["iota"]: Evaluator.iota_rule,
+    ITEM: Evaluator.item_rule,
+    **dict.fromkeys(REDUCTIONS, Evaluator.short_sum_rule),
 }

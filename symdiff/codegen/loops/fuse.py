@@ -97,18 +97,16 @@ def join(root: Root, tree: Tree, joined: bool) -> bool:
     `joined` says that the tree has what the root reads.
     """
     path = _shared(root, tree)
-    full = len(path) == len(root.loops)
-    if (
-        (path and joined)
-        or (path and full and _same_data(root, path[-1]))
-        or (not root.loops and joined)
-        or (prod(root.loops) <= _TINY and sum(prod(r.loops) for r in tree.roots()) <= _TINY)
-    ):
-        pass
+    if joined and (path or not root.loops):
+        useful = True
+    elif path and len(path) == len(root.loops):
+        useful = _same_data(root, path[-1])
     else:
-        return False
-    add(root, tree, path)
-    return True
+        sizes = [prod(root.loops), sum(prod(r.loops) for r in tree.roots())]
+        useful = max(sizes) <= _TINY
+    if useful:
+        add(root, tree, path)
+    return useful
 
 
 def add(root: Root, tree: Tree, path: list[Loop]) -> None:

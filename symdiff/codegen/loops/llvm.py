@@ -45,36 +45,11 @@ _INLINED_NESTS: Final = 40  # programs of more nests keep them as functions of t
 
 # Functions of libmvec, by number of operands.
 _VECTOR_FUNCTIONS: Final = {
-    **dict.fromkeys(
-        [
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "asinh",
-            "acosh",
-            "atanh",
-            "exp",
-            "exp2",
-            "exp10",
-            "expm1",
-            "log",
-            "log2",
-            "log10",
-            "log1p",
-            "cbrt",
-            "erf",
-            "erfc",
-        ],
-        1,
-    ),
-    **dict.fromkeys(("pow", "atan2", "hypot"), 2),
-}
+    "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1, "atan": 1, "sinh": 1, "cosh": 1,
+    "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "exp": 1, "exp2": 1, "exp10": 1, "expm1": 1,
+    "log": 1, "log2": 1, "log10": 1, "log1p": 1, "cbrt": 1, "erf": 1, "erfc": 1,
+    "pow": 2, "atan2": 2, "hypot": 2,
+}  # fmt: skip
 _CONTRACTIBLE: Final = "fmul contract"
 
 
@@ -196,7 +171,10 @@ class ProgramWriter:
         b.lines.append(f"  call void @llvm.memmove.p0.p0.i64({arguments})")
 
     def gemm(self, b: LLVMEmitter, step: Gemm, pointers: dict[Buffer, str]) -> None:
-        """BLAS is column-major: c' = b' a' for the transposed matrices, which are the same memory."""
+        """A product by BLAS, whose matrices are column-major.
+
+        c' = b' a' for the transposed matrices, which are the same memory.
+        """
         letter = "s" if step.c.dtype is f32 else "d"
         name = f"{self.symbol}.{letter}gemm"
         if name not in self.declarations:
@@ -273,9 +251,8 @@ class ProgramWriter:
             b.lines.append(f"  call void @{name}({passed})")
             return
         bad = b.put(f"call i1 @{name}({passed})")
-        b.lines += [f"  br i1 {bad}, label %{name[1:]}.bad, label %{name[1:]}.good"]
-        b.lines[-1] = f"  br i1 {bad}, label %bad{self._nests}, label %good{self._nests}"
         b.lines += [
+            f"  br i1 {bad}, label %bad{self._nests}, label %good{self._nests}",
             f"bad{self._nests}:",
             f"  ret i64 {nest.status[1]}",
             f"good{self._nests}:",
@@ -333,9 +310,10 @@ class _NestWriter:
             elif isinstance(statement, (Store, Write, Update)) and isinstance(statement.value, int):
                 uses[statement.value] = uses.get(statement.value, 0) + 1
         for statement in block.statements:
-            if isinstance(statement, Update) and statement.kind == "sum":
-                if isinstance(statement.value, int) and uses[statement.value] == 1:
-                    self.summed.add(statement.value)
+            if not isinstance(statement, Update) or statement.kind != "sum":
+                continue
+            if isinstance(statement.value, int) and uses[statement.value] == 1:
+                self.summed.add(statement.value)
 
     # Statements.
 
@@ -382,8 +360,12 @@ class _NestWriter:
         e, dtype = self.e, s.dtype
         e.dtype = dtype
         local = isinstance(s.target, Local)
-        address = f"%{s.target.name}" if local else self.address(s.target, s.index)
-        held = e.load(dtype, address) if local else self.read(dtype, address)
+        if isinstance(s.target, Local):
+            address = f"%{s.target.name}"
+            held = e.load(dtype, address)
+        else:
+            address = self.address(s.target, s.index)
+            held = self.read(dtype, address)
         value = self.operand(s.value)
         if s.kind == "any":
             total = e.or_(held, value)
@@ -510,11 +492,17 @@ _WRITERS: Final[dict[type, Any]] = {
 
 def _gemm(name: str, letter: str) -> str:
     """c = op(a) op(b) for row-major matrices, by BLAS."""
-    kind, one, zero = ("float", "1.0", "0.0") if letter == "s" else ("double", "1.0", "0.0")
+    kind = "float" if letter == "s" else "double"
+    blas = f"@{BLAS_PREFIX}{letter}gemm"
+    sizes = "i32 %ta, i32 %tb, i32 %m, i32 %n, i32 %k"
+    passed = (
+        "ptr %opb, ptr %opa, ptr %columns, ptr %rows, ptr %terms, ptr %one, "
+        "ptr %b, ptr %stepb, ptr %a, ptr %stepa, ptr %zero, ptr %c, ptr %columns"
+    )
     return f"""\
-declare void @{BLAS_PREFIX}{letter}gemm(ptr, ptr, ptr, ptr, ptr, ptr, ptr, ptr, ptr, ptr, ptr, ptr, ptr)
+declare void {blas}({", ".join(["ptr"] * 13)})
 
-define internal void @{name}(i32 %ta, i32 %tb, i32 %m, i32 %n, i32 %k, ptr %a, ptr %b, ptr %c) noinline {{
+define internal void @{name}({sizes}, ptr %a, ptr %b, ptr %c) noinline {{
 entry:
   %opa = alloca i8
   %opb = alloca i8
@@ -538,9 +526,8 @@ entry:
   store i32 %k, ptr %terms
   store i32 %lda, ptr %stepa
   store i32 %ldb, ptr %stepb
-  store {kind} {one}, ptr %one
-  store {kind} {zero}, ptr %zero
-  call void @{BLAS_PREFIX}{letter}gemm(ptr %opb, ptr %opa, ptr %columns, ptr %rows, ptr %terms, \
-ptr %one, ptr %b, ptr %stepb, ptr %a, ptr %stepa, ptr %zero, ptr %c, ptr %columns)
+  store {kind} 1.0, ptr %one
+  store {kind} 0.0, ptr %zero
+  call void {blas}({passed})
   ret void
 }}"""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from symdiff.codegen.loops.program import (
+    Block,
     Buffer,
     Copy,
+    For,
     Load,
     Nest,
     Program,
@@ -44,13 +46,8 @@ def drop_unread(program: Program) -> None:
     program.scratch = [b for b in program.scratch if b not in unread]
 
 
-def _blocks(nest: Nest) -> list[object]:
-    found = [nest.block]
-    for statement in statements(nest.block):
-        body = getattr(statement, "body", None)
-        if body is not None:
-            found.append(body)
-    return found  # type: ignore[return-value]
+def _blocks(nest: Nest) -> list[Block]:
+    return [nest.block, *(s.body for s in statements(nest.block) if isinstance(s, For))]
 
 
 def plan(program: Program) -> None:

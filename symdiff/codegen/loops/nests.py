@@ -288,7 +288,7 @@ class NestBuilder:
     def position(self, root: Root, place: Place) -> None:
         """argmax or argmin: the best element so far and its index along the axis."""
         op, source = root.value.op, root.source
-        axis = root.value.attr("axis")
+        axis: int = root.value.attr("axis")
         at = place[:-1]
         full = (*place[:axis], place[-1], *place[axis:-1])
         dtype = source.type.dtype
@@ -314,7 +314,8 @@ class NestBuilder:
 
     def running(self, root: Root, place: Place) -> None:
         """A running sum: the element plus the sum before it, which is in memory."""
-        axis, reverse = root.value.attr("axis"), root.value.attr("reverse")
+        axis: int = root.value.attr("axis")
+        reverse: bool = root.value.attr("reverse")
         assert root.buffer is not None
         index = place[axis]
         at = running_place(root, place)
@@ -333,7 +334,7 @@ class NestBuilder:
 
     def scatter(self, root: Root, place: Place) -> None:
         source, *indices = root.value.args
-        axis = root.value.attr("axis")
+        axis: int = root.value.attr("axis")
         count = len(indices[0].type.shape)
         shape = root.value.type.shape
         at = place[axis : axis + count]
@@ -376,7 +377,7 @@ _KINDS = {
 
 def running_place(root: Root, place: Place) -> Place:
     """The element that iteration `place` of a running sum adds: from the end, if reversed."""
-    axis = root.value.attr("axis")
+    axis: int = root.value.attr("axis")
     if not root.value.attr("reverse"):
         return place
     return (*place[:axis], place[axis] * -1 + (root.loops[axis] - 1), *place[axis + 1 :])

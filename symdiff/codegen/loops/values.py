@@ -30,36 +30,17 @@ REDUCTIONS: Final = {OPS[f"reduce_{kind}"]: kind for kind in ("sum", "max", "min
 _WHOLE: Final = frozenset(
     OPS[name] for name in ("argmax", "argmin", "cumsum", "scatter_add", "contract", "scan")
 )
-_CHEAP: Final = frozenset(
-    [
-        "neg",
-        "add",
-        "sub",
-        "mul",
-        "fma",
-        "abs",
-        "sign",
-        "lt",
-        "le",
-        "eq",
-        "ne",
-        "and",
-        "or",
-        "not",
-        "where",
-        "min",
-        "max",
-        "copysign",
-        "convert",
-    ]
-)
+_CHEAP: Final = frozenset((
+    "neg", "add", "sub", "mul", "fma", "abs", "sign", "lt", "le", "eq", "ne", "and", "or", "not",
+    "where", "min", "max", "copysign", "convert",
+))  # fmt: skip
 
 
 def has_tensors(fn: Function) -> bool:
     """Whether `fn` needs loops, or has values that are not numbers in registers."""
     for value in (*fn.params, *fn.live()):
-        type = value.type
-        if not isinstance(type, Type):
+        type: Type | TupleType = value.type
+        if isinstance(type, TupleType):
             if value.op in _WHOLE:
                 return True
         elif type.shape or type.dtype.kind == "i":
@@ -150,7 +131,7 @@ def _worth_storing(live: list[Value], fixed: set[Value], cost: dict[Value, int])
     for user in reversed(live):
         wanted = keys.get(user, set())
         splits = len(wanted) > 1 or user in again
-        plain = user.op not in VIEWS and not _given(user) and isinstance(user.type, Type)
+        plain = user.op not in VIEWS and not _given(user) and not hasattr(user.type, "elements")
         if user not in stored and splits and plain and cost[user] > EXPENSIVE:
             stored.add(user)
         if user in stored:
