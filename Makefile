@@ -20,6 +20,7 @@ check: $(VENV)/tested
 bench: $(VENV)/installed
 	$(BIN)/python bench/stages.py
 	$(BIN)/python bench/calls.py
+	$(BIN)/python bench/tensors.py
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

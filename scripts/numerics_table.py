@@ -1,5 +1,7 @@
 """The accuracy of every operation, measured, as the table in docs/numerics.md.
 
+Operations on arrays are listed there, too, with their attributes and conventions.
+
     python scripts/numerics_table.py            writes the table
     python scripts/numerics_table.py --check    exits with 1 if the table no longer holds
 
@@ -12,6 +14,7 @@ of the operation. Libraries differ, so a check allows twice the error that is wr
 from __future__ import annotations
 
 import argparse
+import inspect
 import math
 import re
 import sys
@@ -29,6 +32,7 @@ from symdiff.ops import OPS
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "numerics.md"
 BEGIN, END = "<!-- table -->", "<!-- end -->"
+LIST_BEGIN, LIST_END = "<!-- arrays -->", "<!-- end of arrays -->"
 POINTS: Final = 200
 SEED: Final = 20240229
 DIGITS: Final = 150
@@ -65,13 +69,39 @@ class Row:
 
 
 def operations() -> list[ir.Op]:
-    """The operations on numbers whose result is a float64 number."""
+    """The operations on numbers whose result is a float64 number with an exact meaning."""
     found: list[ir.Op] = []
     for op in OPS.values():
-        if op.elementwise and op.samples is not None:
+        exact = op.exact is not None or hasattr(import_module("mpmath").mp, op.name)
+        if op.elementwise and op.samples is not None and exact:
             type = _application(op, _samples(op, 1)).outputs[0].type
             found += [op] if type == ir.F64 else []
     return found
+
+
+def array_operations() -> list[ir.Op]:
+    """The operations on arrays as a whole, and the one that only differentiation sees."""
+    core = ("const", "param", "item")
+    return [
+        op
+        for op in OPS.values()
+        if op.name not in core and (not op.elementwise or op.name == "stop_gradient")
+    ]
+
+
+def array_list() -> str:
+    """The operations on arrays as Markdown: name, static attributes, convention."""
+    lines: list[str] = []
+    for op in sorted(array_operations(), key=lambda op: op.name):
+        attributes = ", ".join(_attributes(op))
+        what = " with ".join(filter(None, (f"`{op.name}`", attributes)))
+        lines.append(": ".join(filter(None, (f"- {what}", op.note))))
+    return "\n".join(lines)
+
+
+def _attributes(op: ir.Op) -> list[str]:
+    names = list(inspect.signature(op.type).parameters.values())[1:]
+    return [f"`{p.name}`" for p in names if p.kind is not inspect.Parameter.VAR_KEYWORD]
 
 
 def measure(op: ir.Op, points: int = POINTS) -> Row:
@@ -175,6 +205,17 @@ def written() -> dict[str, Row]:
     return found
 
 
+def listed() -> str:
+    """The list of operations on arrays that the page has."""
+    text = PAGE.read_text(encoding="utf-8")
+    return text[text.index(LIST_BEGIN) + len(LIST_BEGIN) : text.index(LIST_END)].strip()
+
+
+def _replaced(text: str, begin: str, end: str, inner: str) -> str:
+    before, after = text.split(begin)[0], text.split(end)[1]
+    return f"{before}{begin}\n\n{inner}\n\n{end}{after}"
+
+
 def main() -> None:
     """Write the table, or check it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -184,8 +225,9 @@ def main() -> None:
     rows = [measure(op, options.points) for op in operations()]
     if not options.check:
         text = PAGE.read_text(encoding="utf-8")
-        before, after = text.split(BEGIN)[0], text.split(END)[1]
-        PAGE.write_text(f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{after}", encoding="utf-8")
+        text = _replaced(text, BEGIN, END, table(rows))
+        text = _replaced(text, LIST_BEGIN, LIST_END, array_list())
+        PAGE.write_text(text, encoding="utf-8")
         for row in sorted(rows, key=lambda r: -max(r.value, *r.derivatives))[:5]:
             print(f"{row.name}: {max(row.value, *row.derivatives):.1f} ULP, {row.worst}")
         return
@@ -195,7 +237,10 @@ def main() -> None:
         print(f"{row.name}: measured {row.value:.1f}, {row.derivatives}; {row.worst}")
     for name in sorted(page.keys() - {r.name for r in rows}):
         print(f"{name}: in the table, but no operation")
-    sys.exit(1 if wrong or len(page) != len(rows) else 0)
+    if listed() != array_list():
+        print("the list of operations on arrays is not up to date")
+    stale = len(page) != len(rows) or listed() != array_list()
+    sys.exit(1 if wrong or stale else 0)
 
 
 if __name__ == "__main__":

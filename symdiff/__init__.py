@@ -9,6 +9,7 @@ its value and its derivatives. Every stage of that can be read.
     (6.0, Gradient(x=2.0, y=5.0, z=0.0))
 """
 
+from symdiff import numpy
 from symdiff.api import (
     Cost,
     Function,
@@ -22,27 +23,65 @@ from symdiff.api import (
     value_and_grad,
     value_and_jacobian,
     vjp,
+    vmap,
 )
 from symdiff.check import Report, check
 from symdiff.errors import (
     ArgumentError,
     CompileError,
     DifferentiationError,
+    IndexRangeError,
     IRError,
+    NeedsShapes,
     ParseError,
     ShapeError,
     SymdiffError,
     TraceError,
     UnsupportedError,
 )
-from symdiff.parser import where
+from symdiff.flat import FlatFunction, flat, ravel
+from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import Kernel
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "ArgumentError", "CompileError", "Cost", "DifferentiationError", "Function", "IRError",
-    "Kernel", "ParseError", "Report", "ShapeError", "SymdiffError", "TraceError",
-    "UnsupportedError", "__version__", "check", "compile", "function", "grad", "hessian", "hvp",
-    "jacobian", "jvp", "value_and_grad", "value_and_jacobian", "vjp", "where",
+    "ArgumentError",
+    "CompileError",
+    "Cost",
+    "DifferentiationError",
+    "FlatFunction",
+    "Function",
+    "IRError",
+    "IndexRangeError",
+    "Kernel",
+    "NeedsShapes",
+    "ParseError",
+    "Report",
+    "ShapeError",
+    "SymdiffError",
+    "TraceError",
+    "UnsupportedError",
+    "__version__",
+    "check",
+    "compile",
+    "custom_jvp",
+    "custom_vjp",
+    "flat",
+    "fori_loop",
+    "function",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "numpy",
+    "ravel",
+    "scan",
+    "stop_gradient",
+    "value_and_grad",
+    "value_and_jacobian",
+    "vjp",
+    "vmap",
+    "where",
 ]  # fmt: skip

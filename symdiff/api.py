@@ -2,231 +2,46 @@
 
 from __future__ import annotations
 
-import gc
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, cast
 
-from symdiff import autodiff, codegen, ir, parser, passes, runtime
-from symdiff.errors import ArgumentError, UnsupportedError
-from symdiff.ops import OPS
-from symdiff.passes import OperationCount
-from symdiff.runtime import Kernel, Operand, Program
+from symdiff import autodiff, ir, parser
+from symdiff.arguments import Spec, describe, typed
+from symdiff.errors import ArgumentError, NeedsShapes, UnsupportedError
+from symdiff.functions import DTYPES, Cost, Function, collector_paused, compiled
+from symdiff.polymorphic import (
+    Known,
+    Parsed,
+    Polymorphic,
+    PolymorphicKernel,
+    Text,
+    documentation,
+    is_python,
+)
+from symdiff.runtime import Kernel
+from symdiff.steps import Axes, Derivative, Step, Vmap, Wrt, checked_axes, named_positions
+
+__all__ = [
+    "Args", "Cost", "Function", "Source", "compile", "function", "grad", "hessian", "hvp",
+    "jacobian", "jvp", "value_and_grad", "value_and_jacobian", "vjp", "vmap",
+]  # fmt: skip
 
 Source = Any  # text, a SymPy expression, a Python function, or a Function
-Args = Sequence[str] | Mapping[str, str | ir.Type]
-Wrt = str | int | Sequence[str | int]
-
-_DTYPES: Final = {"float64": ir.f64, "f64": ir.f64, "float32": ir.f32, "f32": ir.f32}
-
-
-@contextmanager
-def _collector_paused() -> Generator[None, None, None]:
-    """No cyclic garbage collection inside: graphs are large, alive, and slow to walk again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """The operations of one evaluation, by kind and in total.
-
-    Attributes:
-        value: the function alone.
-        value_and_grad: the function and its derivatives with respect to all parameters.
-        workspace_bytes: scratch memory of the compiled function.
-    """
-
-    value: OperationCount
-    value_and_grad: OperationCount
-    workspace_bytes: int
-
-    @property
-    def ratio(self) -> float:
-        """How many times the work of the value it takes to have the gradient too."""
-        return self.value_and_grad.total / max(1, self.value.total)
-
-
-class Function:
-    """A formula as symdiff sees it: parameters, outputs, and the operations between them.
-
-    Made by `symdiff.function` and by the transformations. Printing it shows its IR. Calling it
-    compiles it at the first call. `stages` has the seconds that each stage took so far.
-
-        >>> import symdiff as sd
-        >>> f = sd.function("x*sin(y)")
-        >>> f(2.0, 0.5)
-        0.958851077208406
-        >>> f.parameters
-        ('x', 'y')
-    """
-
-    def __init__(
-        self,
-        fn: ir.Function,
-        primal: Function | None = None,
-        stages: dict[str, float] | None = None,
-    ) -> None:
-        self._fn = fn
-        self._primal = primal
-        self.stages = stages or {}
-        self._lock = threading.Lock()
-        self._kernel: Kernel | None = None
-        self._optimized: ir.Function | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the function."""
-        return self._fn.name
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """The names of the parameters, in order."""
-        return self._fn.param_names
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of the outputs, in order."""
-        return tuple(leaf.name for leaf in ir.leaves(self._fn.result))
-
-    @property
-    def ir(self) -> ir.Function:
-        """The function in the intermediate representation, as parsed or transformed."""
-        return self._fn
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The outputs at numbers or arrays, see `Kernel`. Inside a traced function: inlined."""
-        for argument in args:
-            if type(argument) is not float and isinstance(argument, parser.Tracer):
-                return self._inline(args, kwargs)
-        if kwargs and any(isinstance(a, parser.Tracer) for a in kwargs.values()):
-            return self._inline(args, kwargs)
-        return (self._kernel or self.kernel)(*args, **kwargs)
-
-    def _inline(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        given = dict(zip(self.parameters, args, strict=False)) | kwargs
-        if len(given) != len(args) + len(kwargs) or set(given) != set(self.parameters):
-            raise ArgumentError(f"{self.name} takes {', '.join(self.parameters)}")
-        operands = [given[name] for name in self.parameters]
-        return ir.build(self._fn.result, iter(parser.call_function(self._fn, operands)))
-
-    @property
-    def kernel(self) -> Kernel:
-        """The compiled function, made when it is first asked for."""
-        with self._lock:
-            made = self._kernel or compile(self)
-            self._kernel = made
-            return made
-
-    def optimized(self) -> ir.Function:
-        """The IR after the passes of `symdiff.passes.PIPELINE`."""
-        if self._optimized is None:
-            start = time.perf_counter()
-            with _collector_paused():
-                self._optimized = passes.run(passes.PIPELINE, self._fn)
-            self.stages["passes"] = time.perf_counter() - start
-        return self._optimized
-
-    @_collector_paused()
-    def formula(self) -> str:
-        """The function as text: an expression or a short program, which symdiff reads back.
-
-        Order, types and unused parameters are not in the text; give them as `args`. For people
-        only, and a ParseError when read: infinite and NaN constants (`<inf>`, `<nan>`), and
-        parameters that text cannot spell (`<x y>`, `<pi>`).
-        """
-        return codegen.formula(self.optimized())
-
-    @_collector_paused()
-    def assignments(self) -> list[tuple[str, str]]:
-        """The function as readable assignments, shared subexpressions named."""
-        return codegen.assignments(self.optimized())
-
-    @_collector_paused()
-    def latex(self) -> str:
-        """The function as LaTeX."""
-        return codegen.latex(self.optimized())
-
-    @_collector_paused()
-    def graph(self) -> str:
-        """The computation graph in Graphviz's DOT language."""
-        return codegen.dot(self.optimized())
-
-    @_collector_paused()
-    def to_sympy(self) -> Any:
-        """The function as a SymPy expression, or as a tuple of them in the result's structure.
-
-        Raises:
-            UnsupportedError: SymPy has no counterpart of an operation.
-        """
-        return codegen.to_sympy(passes.simplify(self._fn))
-
-    @_collector_paused()
-    def cost(self) -> Cost:
-        """The operations that value, and value and gradient, take.
-
-        >>> import symdiff as sd
-        >>> cost = sd.function("sin(x*y)").cost()
-        >>> cost.value.total, cost.value_and_grad.total
-        (2, 4)
-        """
-        primal = self._primal or self
-        value = primal.optimized()
-        wrt = [i for i, p in enumerate(primal.ir.params) if p.type.dtype.kind == "f"]
-        if self.name == f"{primal.name}_value_and_grad" and len(self.outputs) == len(wrt) + 1:
-            both = self.optimized()
-        elif wrt and all(o.type.dtype.kind == "f" for o in value.outputs):
-            one = len(value.outputs) == 1
-            transform = partial(autodiff.gradient, with_value=True) if one else autodiff.vjp
-            derived = _derivative(transform, primal.ir, wrt, bare=False)
-            both = passes.run(passes.PIPELINE, derived)
-        else:
-            both = value
-        lowered = passes.run(passes.LOWERING, self.optimized())
-        return Cost(
-            passes.count_operations(value),
-            passes.count_operations(both),
-            8 * codegen.layout(lowered).workspace,
-        )
-
-    @_collector_paused()
-    def __str__(self) -> str:
-        return ir.print_function(self._fn)
-
-    def __repr__(self) -> str:
-        return f"<symdiff function {self.name}({', '.join(self.parameters)})>"
-
-    def _repr_latex_(self) -> str:
-        return f"$$\\displaystyle {self.latex()}$$"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        primal = self._primal and str(self._primal)
-        return _read_function, (str(self), primal)
-
-
-def _read_function(text: str, primal: str | None) -> Function:
-    """The Function whose printed form is `text`."""
-    fn = ir.read_function(text, OPS)
-    return Function(fn, primal=Function(ir.read_function(primal, OPS)) if primal else None)
+Args = Sequence[str] | Mapping[str, Any]  # names, or names with types or structures of types
 
 
 def function(source: Source, args: Args | None = None) -> Function:
     """The Function that `source` denotes. Nothing is differentiated or compiled.
 
     A source is text, a SymPy expression, a Python function over NumPy, or a Function. `args`
-    fixes the order of the parameters and their types: `["x", "y"]` or `{"x": "f64"}`. Without it
-    they are in order of first appearance (text), sorted by name (SymPy), or as the Python
-    function has them.
+    fixes the order of the parameters and their types: `["x", "y"]`, `{"x": "f64"}`, or
+    `{"W": "f64[8,4]", "layers": [{"b": "f64[8]"}]}`. Without it the parameters are in order of
+    first appearance (text), sorted by name (SymPy), or as the Python function has them, and their
+    types are those of numbers. A source that is one of arrays gets its types from the arguments
+    of each call, see `specialize`.
 
     Raises:
         ParseError: text that is not a formula, or a name that `args` does not have.
@@ -248,92 +63,120 @@ def function(source: Source, args: Args | None = None) -> Function:
     if isinstance(source, Kernel):
         raise ArgumentError("this is a compiled kernel; transform the Function it came from")
     start = time.perf_counter()
-    with _collector_paused():
-        fn = parser.parse(source, None if args is None else _types(args))
-    made = Function(fn, stages={"parse": time.perf_counter() - start})
-    if callable(source):
-        made.__doc__ = source.__doc__
+    names = None if args is None else _checked_names(args)
+    made = (
+        _read_text(source, names, args) if isinstance(source, str) else _read(source, names, args)
+    )
+    if not isinstance(made, Polymorphic):
+        made.stages["parse"] = time.perf_counter() - start
+    made.__doc__ = documentation(source)
     return made
 
 
-def _types(args: Args) -> dict[str, ir.Type]:
-    """Parameter names and types in order.
-
-    Raises:
-        ArgumentError: a name is given twice.
-    """
+def _read_text(source: str, names: list[str] | None, args: Args | None) -> Function:
+    """The Function that a text denotes; `names` are those in `args`."""
+    types: dict[str, parser.DeclaredType] | None = None
     if isinstance(args, Mapping):
-        types = {n: ir.parse_type(t) if isinstance(t, str) else t for n, t in args.items()}
-    else:
-        names = [args] if isinstance(args, str) else list(args)
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise ArgumentError(f"args: the parameter {twice[0]!r} is given twice")
+        types = {name: _text_type(name, args[name]) for name in args}
+    elif names is not None:
         types = dict.fromkeys(names, ir.F64)
-    for name, type in types.items():
-        if not isinstance(cast("Any", name), str) or not isinstance(cast("Any", type), ir.Type):
-            raise ArgumentError(f"args: {name!r}: {type!r} is no name with a type such as 'f64'")
-    return types
+    try:
+        with collector_paused():
+            return Function(parser.parse_text(source, types))
+    except NeedsShapes:
+        return Polymorphic(Text(source, types))
 
 
-def _positions(fn: ir.Function, wrt: Wrt | None) -> tuple[list[int], bool]:
-    """Positions of the parameters that `wrt` means, and whether the result is bare.
+def _text_type(name: str, given: Any) -> parser.DeclaredType:
+    if isinstance(given, (ir.Type, parser.SymbolicType)):
+        return given
+    if isinstance(given, str):
+        return parser.read_type(given)
+    raise ArgumentError(f"args: {name!r}: {given!r} is no type such as 'f64' or 'f64[3]'")
+
+
+def _read(source: Source, names: list[str] | None, args: Args | None) -> Function:
+    """The Function that a SymPy expression or a Python function denotes."""
+    types = None if names is None else dict.fromkeys(names, ir.F64)
+    if isinstance(args, Mapping):
+        names = list(args)
+        specs = _declared(source, names, args)
+        if not all(isinstance(spec.tree, ir.Leaf) for spec in specs):
+            return Parsed(source, tuple(names)).concrete(specs)
+        types = typed(specs)
+    try:
+        with collector_paused():
+            return Function(parser.parse(source, types))
+    except NeedsShapes as reason:
+        if isinstance(args, Mapping):
+            raise
+        return Polymorphic(Parsed(source, tuple(names or ())), why=str(reason))
+
+
+def _checked_names(args: Args) -> list[str]:
+    """The names that `args` gives, in order.
 
     Raises:
-        ArgumentError: no such parameter.
+        ArgumentError: one is given twice, or is no name.
     """
-    names = fn.param_names
-    if wrt is None:
-        chosen = [i for i, p in enumerate(fn.params) if p.type.dtype.kind == "f"]
-        if not chosen:
-            raise ArgumentError(f"{fn.name} has no parameter to differentiate with respect to")
-        return chosen, len(names) == 1
-    single = isinstance(wrt, (str, int))
-    position = {name: i for i, name in enumerate(names)}
-    if not isinstance(cast("Any", wrt), (str, int, Sequence)):
-        raise ArgumentError(f"wrt={wrt!r}: name a parameter, give its position, or a list of them")
-    wanted = [wrt] if isinstance(wrt, (str, int)) else list(wrt)
-    chosen = [_position(fn.name, position, w) for w in wanted]
-    if len(set(chosen)) != len(chosen) or not chosen:
-        raise ArgumentError(f"wrt={wrt!r}: name each parameter once")
-    return chosen, single or len(names) == 1
+    names = [args] if isinstance(args, str) else list(args)
+    twice = [name for name, count in Counter(map(repr, names)).items() if count > 1]
+    if twice:
+        raise ArgumentError(f"args: the parameter {twice[0]} is given twice")
+    for name in names:
+        if not isinstance(cast("Any", name), str):
+            raise ArgumentError(f"args: {name!r} is no name")
+    return names
 
 
-def _position(name: str, position: dict[str, int], which: Any) -> int:
-    if isinstance(which, str) and which in position:
-        return position[which]
-    if isinstance(which, int) and -len(position) <= which < len(position):
-        return which % len(position)
-    shown = ", ".join(list(position)[:20])
-    raise ArgumentError(f"wrt={which!r}: {name} has the parameters {shown}")
+def _declared(source: Source, names: list[str], args: Mapping[str, Any]) -> list[Spec]:
+    """The structures and the types that `args` gives for the parameters `names`.
+
+    With structures, the other parameters of the source are added to `names`, as numbers.
+
+    Raises:
+        ArgumentError: they are not made of types.
+    """
+    given = [args[name] for name in names]
+    for name, types in zip(names, given, strict=True):
+        for leaf in ir.destructure(types, name, lambda part: isinstance(part, ir.Type))[1]:
+            if not isinstance(leaf, (str, ir.Type)):
+                raise ArgumentError(f"args: {name!r}: {leaf!r} is no type such as 'f64[3]'")
+    specs = describe(names, given, written=True)
+    if not all(isinstance(spec.tree, ir.Leaf) for spec in specs):
+        known = parser.parameter_names(source)
+        for name in names:
+            if name not in known:
+                raise ArgumentError(f"args: {name!r} is none of {', '.join(known)}")
+        more = [name for name in known if name not in names]
+        names += more
+        specs += describe(more, [ir.F64] * len(more))
+    return specs
 
 
-def _transformation(
-    transform: Callable[..., ir.Function],
+def _transformed(step: Step, source: Source, args: Args | None) -> Function:
+    """The source transformed: at once, or as soon as its shapes are known."""
+    primal = function(source, args)
+    if not isinstance(primal, Polymorphic):
+        return step.apply(primal, [])
+    wrt = step.wrt if isinstance(step, Derivative) else None
+    if wrt is not None and not primal.adds:
+        named_positions(primal.name, primal.parameters, wrt)
+    return primal.then(step)
+
+
+def _derived(
+    transform: Any,
+    suffix: str,
     source: Source | None,
     args: Args | None,
     wrt: Wrt | None,
+    seeds: str = "",
 ) -> Any:
-    """The transformed source; without one, a decorator."""
+    """The derivative of the source; without one, a decorator."""
     if source is None:
-        return partial(_transformation, transform, args=args, wrt=wrt)
-    primal = function(source, args)
-    positions, bare = _positions(primal.ir, wrt)
-    start = time.perf_counter()
-    with _collector_paused():
-        fn = _derivative(transform, primal.ir, positions, bare)
-    stages = dict(primal.stages)
-    stages["autodiff"] = stages.get("autodiff", 0.0) + time.perf_counter() - start
-    derived = Function(fn, primal=primal, stages=stages)
-    derived.__doc__ = primal.__doc__
-    return derived
-
-
-def _derivative(
-    transform: Callable[..., ir.Function], fn: ir.Function, wrt: list[int], bare: bool
-) -> ir.Function:
-    """`fn` in its stable form, transformed; what is added is simplified while it is built."""
-    return transform(passes.stabilize(fn), wrt, bare, rule=passes.simplification)
+        return partial(_derived, transform, suffix, args=args, wrt=wrt, seeds=seeds)
+    return _transformed(Derivative(transform, suffix, wrt, seeds), source, args)
 
 
 def grad(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:
@@ -351,7 +194,7 @@ def grad(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | N
         >>> sd.grad("x**3", wrt="x")(2.0)
         12.0
     """
-    return _transformation(autodiff.gradient, source, args, wrt)
+    return _derived(autodiff.gradient, "grad", source, args, wrt)
 
 
 def value_and_grad(
@@ -363,7 +206,8 @@ def value_and_grad(
     >>> sd.value_and_grad("(x + y) * max(y, z)")(1.0, 2.0, 0.0)
     (6.0, Gradient(x=2.0, y=5.0, z=0.0))
     """
-    return _transformation(partial(autodiff.gradient, with_value=True), source, args, wrt)
+    transform = partial(autodiff.gradient, with_value=True)
+    return _derived(transform, "value_and_grad", source, args, wrt)
 
 
 def jacobian(
@@ -383,7 +227,8 @@ def jacobian(
         >>> sd.jacobian("r*cos(t), r*sin(t)")(2.0, 0.0)
         (Gradient(r=1.0, t=-0.0), Gradient(r=0.0, t=2.0))
     """
-    return _transformation(partial(autodiff.jacobian, mode=_mode(mode, sparse)), source, args, wrt)
+    transform = partial(autodiff.jacobian, mode=_mode(mode, sparse))
+    return _derived(transform, "jacobian", source, args, wrt)
 
 
 def value_and_jacobian(
@@ -396,7 +241,7 @@ def value_and_jacobian(
 ) -> Any:
     """The value and the Jacobian, as `(value, jacobian)`; see `jacobian`."""
     transform = partial(autodiff.jacobian, mode=_mode(mode, sparse), with_value=True)
-    return _transformation(transform, source, args, wrt)
+    return _derived(transform, "value_and_jacobian", source, args, wrt)
 
 
 def hessian(
@@ -416,7 +261,8 @@ def hessian(
         >>> h.x.x, h.x.y, h.y.x, h.y.y
         (10.0, 6.0, 6.0, 0.0)
     """
-    return _transformation(partial(autodiff.hessian, mode=_mode(mode, sparse)), source, args, wrt)
+    transform = partial(autodiff.hessian, mode=_mode(mode, sparse))
+    return _derived(transform, "hessian", source, args, wrt)
 
 
 def jvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:
@@ -426,7 +272,7 @@ def jvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | No
     >>> sd.jvp("x*y")(3.0, 5.0, 1.0, 0.0)
     (15.0, 5.0)
     """
-    return _transformation(_jvp, source, args, wrt)
+    return _derived(_jvp, "jvp", source, args, wrt, "d")
 
 
 def _jvp(fn: ir.Function, wrt: list[int], bare: bool, rule: ir.Rule) -> ir.Function:
@@ -440,7 +286,7 @@ def vjp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | No
     >>> sd.vjp("x*y")(3.0, 5.0, 2.0)
     (15.0, Gradient(x=10.0, y=6.0))
     """
-    return _transformation(autodiff.vjp, source, args, wrt)
+    return _derived(autodiff.vjp, "vjp", source, args, wrt, "bar")
 
 
 def hvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | None = None) -> Any:
@@ -450,7 +296,33 @@ def hvp(source: Source | None = None, *, wrt: Wrt | None = None, args: Args | No
     >>> sd.hvp("x**2*y")(3.0, 5.0, 1.0, 0.0)
     HessianProduct(x=10.0, y=6.0)
     """
-    return _transformation(autodiff.hvp, source, args, wrt)
+    return _derived(autodiff.hvp, "hvp", source, args, wrt, "v")
+
+
+def vmap(source: Source | None = None, in_axes: Axes = 0, *, args: Args | None = None) -> Any:
+    """The function mapped over an axis of its arguments; results have that axis first.
+
+    `in_axes` is the axis, None for arguments that are the same for all, or a tuple or a dict with
+    one of these for each parameter (a parameter that a dict leaves out is the same for all). For a
+    parameter that is a structure it may be such a structure. How often to map is seen in the
+    arguments of each call; `args` are types of the function before it is mapped.
+
+        >>> import numpy as np
+        >>> import symdiff as sd
+        >>> dots = sd.vmap(lambda a, b: a @ b, in_axes=(0, None))
+        >>> dots(np.array([[1.0, 0.0], [2.0, 3.0]]), np.array([5.0, 7.0]))
+        array([ 5., 31.])
+    """
+    if source is None:
+        return partial(vmap, in_axes=in_axes, args=args)
+    step = Vmap(checked_axes(in_axes))
+    if is_python(source) and args is None:
+        # Not traced with numbers first: what it is mapped over may be arrays.
+        primal = Polymorphic(Parsed(source))
+        primal.__doc__ = documentation(source)
+        return primal.then(step)
+    primal = function(source, args)
+    return (primal if isinstance(primal, Polymorphic) else Polymorphic(Known(primal))).then(step)
 
 
 def _mode(mode: str, sparse: bool) -> str:
@@ -472,6 +344,9 @@ def compile(
     target: str = "host",
 ) -> Any:
     """A native kernel for exactly the function that `source` denotes.
+
+    For a function whose shapes are still open, the kernel compiles itself for the arguments of
+    each call, and keeps the last kernels; `args` says types beforehand.
 
     Args:
         source: text, SymPy, a Python function, or a Function such as `value_and_grad` gives.
@@ -495,63 +370,13 @@ def compile(
     options: dict[str, Any] = {"dtype": dtype, "fastmath": fastmath, "target": target}
     if source is None:
         return partial(compile, args=args, threads=threads, cache=cache, **options)
-    if str(dtype) not in _DTYPES:
+    if str(dtype) not in DTYPES:
         raise ArgumentError(f'dtype={dtype!r}: expected "float64" or "float32"')
     if not isinstance(cast("Any", target), str):
         raise ArgumentError(f'target={target!r}: expected "host" or an LLVM triple')
     if threads != 1:
         raise UnsupportedError(f"threads={threads!r}: kernels run on one thread so far")
     whole = function(source, args)
-    with _collector_paused():
-        return runtime.load(_program(whole, _prepared(whole, options), options))
-
-
-def _prepared(whole: Function, options: dict[str, Any]) -> ir.Function:
-    """The IR of `whole` after the passes, in the precision and the algebra that were asked for."""
-    dtype, fastmath = _DTYPES[options["dtype"]], options["fastmath"]
-    if dtype is ir.f64 and not fastmath:
-        return whole.optimized()
-    pipeline = (passes.fast_math, *passes.PIPELINE) if fastmath else passes.PIPELINE
-    return passes.run(pipeline, passes.as_dtype(whole.ir, dtype))
-
-
-def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Program:
-    """What the runtime needs to make a kernel of `fn`, the optimised form of `whole`."""
-    stages = dict(whole.stages)
-    start = time.perf_counter()
-    lowered = passes.run(passes.LOWERING, fn)
-    contracted = passes.contract(lowered)
-    stages["lowering"] = time.perf_counter() - start
-    place = codegen.layout(contracted)
-    floats = all(v.type.dtype.kind == "f" for v in (*fn.params, *fn.outputs))
-    names = [leaf.name for leaf in ir.leaves(fn.result)]
-    records = codegen.named_tuples(fn.result)
-    return Program(
-        name=fn.name,
-        symbol=place.symbol,
-        params=tuple(Operand(p.attr("name"), p.type.dtype.numpy) for p in fn.params),
-        outputs=tuple(
-            Operand(n, o.type.dtype.numpy) for n, o in zip(names, fn.outputs, strict=True)
-        ),
-        result=fn.result,
-        lower=lambda wrappers: codegen.lower(place, wrappers, options["fastmath"]),
-        workspace=place.workspace,
-        whole=place.plan is not None,
-        native=floats,
-        record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
-        support=codegen.SUPPORT,
-        texts={
-            "ir": lambda: ir.print_function(fn),
-            "c": lambda: codegen.c_source(lowered),
-            "h": lambda: codegen.c_header(lowered),
-            "numpy": lambda: codegen.numpy_source(lowered),
-            "cost": whole.cost,
-        },
-        recipe=(_compile_again, (whole, options)),
-        target=options["target"],
-        stages=stages,
-    )
-
-
-def _compile_again(whole: Function, options: dict[str, Any]) -> Kernel:
-    return compile(whole, **options)
+    if isinstance(whole, Polymorphic):
+        return PolymorphicKernel(whole, options)
+    return compiled(whole, options)

@@ -2,10 +2,13 @@
 
 SymdiffError
 ├── ParseError            text that is not a formula: place, caret and hint
+│   └── ShapeParseError   shapes in a text that do not fit an operation (a ShapeError too)
 ├── UnsupportedError      understood, but not something symdiff can do (names it)
 ├── TraceError            a Python function did what a traced value cannot do
+│   └── NeedsShapes       it is a function of arrays, whose shapes are to be given
 ├── ArgumentError         a call with wrong, missing or unknown arguments (a TypeError)
 ├── ShapeError            shapes or dtypes that do not fit an operation (a ValueError)
+├── IndexRangeError       an index beyond the array that it is to select from (an IndexError)
 ├── DifferentiationError  no derivative exists for what was asked
 ├── IRError               malformed IR, found by the reader or the verifier
 └── CompileError          code generation or loading failed
@@ -38,7 +41,7 @@ class ParseError(SymdiffError):
         super().__init__(self._render(start))
 
     def __reduce__(self) -> tuple[type[ParseError], tuple[str, str, int, str | None]]:
-        return ParseError, (self.reason, self.source, self.position, self.hint)
+        return type(self), (self.reason, self.source, self.position, self.hint)
 
     def _render(self, start: int) -> str:
         message = f"line {self.line}, column {self.column}: {self.reason}"
@@ -69,12 +72,24 @@ class TraceError(SymdiffError):
     """A Python function used a traced value in a way that tracing cannot follow."""
 
 
+class NeedsShapes(TraceError):  # noqa: N818 -- not a mistake of the user: shapes are to come
+    """A function traced with scalars is one of arrays: it needs the shapes of its parameters."""
+
+
 class ArgumentError(SymdiffError, TypeError):
     """Arguments that do not fit the parameters of a function or kernel."""
 
 
 class ShapeError(SymdiffError, ValueError):
     """Operand shapes or dtypes that an operation does not accept."""
+
+
+class ShapeParseError(ParseError, ShapeError):
+    """Operands in a text that an operation does not accept: the operation, shapes and place."""
+
+
+class IndexRangeError(SymdiffError, IndexError):
+    """An index that is out of the range of the axis it indexes; found before memory is touched."""
 
 
 class DifferentiationError(SymdiffError):

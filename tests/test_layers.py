@@ -1,4 +1,4 @@
-"""Imports point down: errors < ir < ops < the five rooms < api < check < cli."""
+"""Imports point down: errors < ir < ops < the five rooms < arguments < ... < api < check < cli."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ FLOORS = {
     "ir": 1,
     "ops": 2,
     **dict.fromkeys(("parser", "autodiff", "passes", "codegen", "runtime"), 3),
-    "api": 4,
-    "check": 5,
-    "__init__": 6,
-    "cli": 7,
-    "__main__": 8,
+    "arguments": 4,
+    "numpy": 4,
+    "functions": 5,
+    "steps": 6,
+    "polymorphic": 7,
+    "api": 8,
+    "check": 9,
+    "flat": 9,
+    "__init__": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -31,7 +31,12 @@ every_operation = pytest.mark.parametrize("op", OPERATIONS, ids=lambda op: op.na
 
 
 def test_table_has_every_operation_once() -> None:
-    assert list(numerics.written()) == [op.name for op in OPERATIONS]
+    assert sorted(numerics.written()) == sorted(op.name for op in OPERATIONS)
+
+
+def test_list_has_every_operation_on_arrays() -> None:
+    assert numerics.listed() == numerics.array_list()
+    assert "`contract`" in numerics.listed()
 
 
 @every_operation

@@ -1,9 +1,11 @@
 """Derivatives: the rules of the op table chained together, in reverse and forward mode."""
 
+from symdiff.autodiff.batching import batch
 from symdiff.autodiff.forward import push_forward
 from symdiff.autodiff.reverse import backpropagate
 from symdiff.autodiff.transforms import gradient, hessian, hvp, jacobian, jvp, vjp
 
 __all__ = [
-    "backpropagate", "gradient", "hessian", "hvp", "jacobian", "jvp", "push_forward", "vjp",
+    "backpropagate", "batch", "gradient", "hessian", "hvp", "jacobian", "jvp", "push_forward",
+    "vjp",
 ]  # fmt: skip

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from symdiff.autodiff.bodies import Replaced, dependents
+from symdiff.autodiff.custom import pull_custom
+from symdiff.autodiff.scan_reverse import pull_scan
 from symdiff.errors import DifferentiationError
-from symdiff.ir import Graph, Value
-from symdiff.ops import Masked, add, and_, like, or_, where
+from symdiff.ir import ITEM, Graph, Value
+from symdiff.ops import Masked, add, and_, custom, like, or_, scan, where
 
 
 def backpropagate(
@@ -17,16 +20,19 @@ def backpropagate(
     outputs: Sequence[Value],
     cotangents: Sequence[Value],
     wrt: Sequence[Value],
+    replaced: Replaced,
 ) -> list[Value]:
     """The cotangent of each value in `wrt`, given those of `outputs`, built in `graph`.
 
-    A value that the outputs do not depend on gets zero.
+    A value that the outputs do not depend on gets zero. What goes into `replaced` is to be put in
+    its place (`settled`) when the function is complete.
 
     Raises:
         DifferentiationError: an operation on the way has no derivative rule.
     """
-    active = _dependents(graph, wrt)
+    active = dependents(graph, wrt)
     pending: dict[Value, Masked] = {}
+    elements: dict[Value, dict[int, Value]] = {}  # cotangents of those of tuple values
     for output, bar in zip(outputs, cotangents, strict=True):
         if output in active:
             _accumulate(pending, output, Masked(bar, None))
@@ -35,11 +41,15 @@ def backpropagate(
     done: dict[Value, Masked] = {}
     for index in range(top, stop - 1, -1):
         value = graph.values[index]
+        if value in elements:
+            _pull_elements(graph, value, elements.pop(value), active, pending, replaced)
         bar = pending.pop(value, None)
         if bar is None:
             continue
         done[value] = bar
-        if value.args:
+        if value.op is ITEM:
+            elements.setdefault(value.args[0], {})[value.attr("index")] = _selected(bar)
+        elif value.args:
             _pull(graph, value, bar, active, pending)
     graph.location = None
     return [_selected(done[v]) if v in done else like(v, 0.0) for v in wrt]
@@ -65,6 +75,27 @@ def _pull(
         _accumulate(pending, arg, Masked(share.value, _both(bar.mask, share.mask)))
 
 
+def _pull_elements(
+    graph: Graph,
+    value: Value,
+    bars: dict[int, Value],
+    active: set[Value],
+    pending: dict[Value, Masked],
+    replaced: Replaced,
+) -> None:
+    """Pass the cotangents of the elements of `value` on to those operands that matter."""
+    graph.location = value.location
+    wanted = [i for i, arg in enumerate(value.args) if arg in active]
+    if value.op is scan:
+        shares = pull_scan(graph, value, bars, wanted, replaced, backpropagate)
+    elif value.op is custom:
+        shares = pull_custom(value, bars, wanted, replaced)
+    else:
+        raise DifferentiationError(f"{value.op.name} has no derivative rule for reverse mode")
+    for i, share in shares.items():
+        _accumulate(pending, value.args[i], Masked(share, None))
+
+
 def _accumulate(pending: dict[Value, Masked], value: Value, share: Masked) -> None:
     # Sum cotangents in operand order: float addition does not associate,
     # and kernels must be reproducible from one run to the next.
@@ -88,17 +119,3 @@ def _both(first: Value | None, second: Value | None) -> Value | None:
 def _selected(bar: Masked) -> Value:
     """The cotangent with its mask applied: zero where it does not count."""
     return bar.value if bar.mask is None else where(bar.mask, bar.value, like(bar.value, 0.0))
-
-
-def _dependents(graph: Graph, roots: Sequence[Value]) -> set[Value]:
-    """The values of `graph` through which a derivative with respect to `roots` runs."""
-    found = set(roots)
-    for value in graph.values[min((v.index for v in roots), default=0) :]:
-        if any(a in found for a in value.args) and _carries_derivative(value):
-            found.add(value)
-    return found
-
-
-def _carries_derivative(value: Value) -> bool:
-    elements = getattr(value.type, "elements", (value.type,))
-    return any(t.dtype.kind == "f" for t in elements)

@@ -10,11 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from symdiff.autodiff.batching import spread, widened
+from symdiff.autodiff.bodies import Replaced, settled
 from symdiff.autodiff.forward import push_forward
 from symdiff.autodiff.reverse import backpropagate
 from symdiff.errors import DifferentiationError
-from symdiff.ir import Branch, Function, Graph, Leaf, Rule, Tree, Value, copy_into, leaves
-from symdiff.ops import like
+from symdiff.ir import (
+    Branch,
+    Function,
+    Graph,
+    Leaf,
+    Rule,
+    Tree,
+    Type,
+    Value,
+    copy_into,
+    i64,
+    leaves,
+)
+from symdiff.ops import convert, eq, iota, like, reshape, transpose
 
 
 def gradient(
@@ -33,15 +47,22 @@ def gradient(
         raise DifferentiationError(
             f"grad needs one output, {fn.name} has {len(fn.outputs)}; use jacobian"
         )
+    if fn.outputs[0].type.shape:
+        raise DifferentiationError(
+            f"grad needs a scalar output, {fn.name} gives {fn.outputs[0].type}; "
+            "reduce it to one number, as by np.sum, or use jacobian"
+        )
     _require_real(fn, wrt)
     graph, params, outputs = _copy(fn, rule)
     chosen = [params[i] for i in wrt]
-    bars = backpropagate(graph, outputs, [like(outputs[0], 1.0)], chosen)
+    replaced: Replaced = {}
+    bars = backpropagate(graph, outputs, [like(outputs[0], 1.0)], chosen, replaced)
     tree = _per_parameter(fn, wrt, bare, "Gradient", "d")
     if with_value:
         whole = Branch((fn.result, tree))
-        return Function(f"{fn.name}_value_and_grad", params, (*outputs, *bars), whole)
-    return Function(f"{fn.name}_grad", params, tuple(bars), tree)
+        both = Function(f"{fn.name}_value_and_grad", params, (*outputs, *bars), whole)
+        return settled(both, replaced)
+    return settled(Function(f"{fn.name}_grad", params, tuple(bars), tree), replaced)
 
 
 def vjp(fn: Function, wrt: Sequence[int], bare: bool, rule: Rule | None = None) -> Function:
@@ -50,9 +71,11 @@ def vjp(fn: Function, wrt: Sequence[int], bare: bool, rule: Rule | None = None) 
     graph, params, outputs = _copy(fn, rule)
     names = [f"{leaf.name}_bar" for leaf in leaves(fn.result)]
     seeds = _more_params(graph, params, names, outputs)
-    bars = backpropagate(graph, outputs, seeds, [params[i] for i in wrt])
+    replaced: Replaced = {}
+    bars = backpropagate(graph, outputs, seeds, [params[i] for i in wrt], replaced)
     tree = Branch((fn.result, _per_parameter(fn, wrt, bare, "Gradient", "d")))
-    return Function(f"{fn.name}_vjp", (*params, *seeds), (*outputs, *bars), tree)
+    both = Function(f"{fn.name}_vjp", (*params, *seeds), (*outputs, *bars), tree)
+    return settled(both, replaced)
 
 
 def jvp(fn: Function, wrt: Sequence[int], rule: Rule | None = None) -> Function:
@@ -61,9 +84,9 @@ def jvp(fn: Function, wrt: Sequence[int], rule: Rule | None = None) -> Function:
     graph, params, outputs = _copy(fn, rule)
     chosen = [params[i] for i in wrt]
     seeds = _more_params(graph, params, [f"d_{p.attr('name')}" for p in chosen], chosen)
-    tangents = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
+    found, tangents = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
     tree = Branch((fn.result, _renamed(fn.result, "d")))
-    return Function(f"{fn.name}_jvp", (*params, *seeds), (*outputs, *tangents), tree)
+    return Function(f"{fn.name}_jvp", (*params, *seeds), (*found, *tangents), tree)
 
 
 def hvp(fn: Function, wrt: Sequence[int], bare: bool, rule: Rule | None = None) -> Function:
@@ -72,7 +95,7 @@ def hvp(fn: Function, wrt: Sequence[int], bare: bool, rule: Rule | None = None) 
     graph, params, outputs = _copy(grad, rule)
     chosen = [params[i] for i in wrt]
     seeds = _more_params(graph, params, [f"v_{p.attr('name')}" for p in chosen], chosen)
-    products = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
+    _, products = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
     tree = _per_parameter(fn, wrt, bare, "HessianProduct", "hv")
     return Function(f"{fn.name}_hvp", (*params, *seeds), tuple(products), tree)
 
@@ -87,17 +110,25 @@ def jacobian(
 ) -> Function:
     """The derivative of every output with respect to every chosen parameter.
 
-    `mode` is "reverse" (a sweep per output), "forward" (one per parameter) or "auto" (fewer).
+    The axes of an output come before those of the parameter. `mode` is "reverse" (a sweep per
+    element of the outputs), "forward" (one per element of the parameters) or "auto" (fewer).
     """
     _require_real(fn, wrt)
     graph, params, outputs = _copy(fn, rule)
     chosen = [params[i] for i in wrt]
     if mode == "auto":
-        mode = "forward" if len(chosen) < len(outputs) else "reverse"
+        fewer = sum(c.type.size for c in chosen) < sum(o.type.size for o in outputs)
+        mode = "forward" if fewer else "reverse"
+    replaced: Replaced = {}
+    values = list(outputs)
     if mode == "reverse":
-        rows = [backpropagate(graph, [o], [like(o, 1.0)], chosen) for o in outputs]
+        rows = [_row(graph, params, o, chosen, replaced) for o in outputs]
     else:
-        columns = [push_forward(graph, outputs, {c: like(c, 1.0)}) for c in chosen]
+        columns: list[list[Value]] = []
+        for c in chosen:
+            found, column = _column(graph, params, outputs, c)
+            values = values if columns else found
+            columns.append(column)
         rows = [list(row) for row in zip(*columns, strict=True)]
     many = len(outputs) > 1
     subtrees = iter(
@@ -108,8 +139,9 @@ def jacobian(
     entries = tuple(entry for row in rows for entry in row)
     if with_value:
         whole = Branch((fn.result, tree))
-        return Function(f"{fn.name}_value_and_jacobian", params, (*outputs, *entries), whole)
-    return Function(f"{fn.name}_jacobian", params, entries, tree)
+        both = Function(f"{fn.name}_value_and_jacobian", params, (*values, *entries), whole)
+        return settled(both, replaced)
+    return settled(Function(f"{fn.name}_jacobian", params, entries, tree), replaced)
 
 
 def hessian(
@@ -117,26 +149,88 @@ def hessian(
 ) -> Function:
     """The second derivatives of a scalar function; by default forward over reverse.
 
-    Only one triangle is computed; the other one is the same values, so it is exactly symmetric.
+    A block for two parameters is computed once; the other one of the two is its transpose, so for
+    scalar parameters it is exactly symmetric.
     """
     grad = gradient(fn, wrt, bare, rule=rule)
     graph, params, rows = _copy(grad, rule)
     chosen = [params[i] for i in wrt]
     n = len(chosen)
     entry: dict[tuple[int, int], Value] = {}
+    replaced: Replaced = {}
     for i in range(n):
         if mode == "reverse":
-            upper = backpropagate(graph, [rows[i]], [like(rows[i], 1.0)], chosen[i:])
+            for j, block in enumerate(_row(graph, params, rows[i], chosen[i:], replaced), i):
+                entry[j, i] = _swapped(block, chosen[i])
+                entry[i, j] = block
         else:
-            upper = push_forward(graph, rows[i:], {chosen[i]: like(chosen[i], 1.0)})
-        for j, second in enumerate(upper, i):
-            entry[i, j] = entry[j, i] = second
+            for j, block in enumerate(_column(graph, params, rows[i:], chosen[i])[1], i):
+                entry[i, j] = _swapped(block, chosen[j])
+                entry[j, i] = block
     outputs = tuple(entry[i, j] for i in range(n) for j in range(n))
     every = fn.param_names
     inner = [_per_parameter(fn, wrt, bare, "Gradient", f"d2_{every[i]}") for i in wrt]
     names = tuple(every[i] for i in wrt)
     tree = inner[0] if bare else Branch(tuple(inner), names, "Hessian")
-    return Function(f"{fn.name}_hessian", params, outputs, tree)
+    return settled(Function(f"{fn.name}_hessian", params, outputs, tree), replaced)
+
+
+def _row(
+    graph: Graph,
+    params: tuple[Value, ...],
+    output: Value,
+    chosen: Sequence[Value],
+    replaced: Replaced,
+) -> list[Value]:
+    """The derivatives of one output with respect to `chosen`, by reverse mode."""
+    if not output.type.shape:
+        return backpropagate(graph, [output], [like(output, 1.0)], chosen, replaced)
+    (seed,) = _more_params(graph, params, ["seed"], [output])
+    bars = backpropagate(graph, [output], [seed], chosen, replaced)
+    size = output.type.size
+    spreads = spread(graph, bars, {seed: (_identity(graph, output.type), True)}, size)
+    return [
+        _reshaped(widened(bar, has, size), (*output.type.shape, *c.type.shape))
+        for (bar, has), c in zip(spreads, chosen, strict=True)
+    ]
+
+
+def _column(
+    graph: Graph, params: tuple[Value, ...], outputs: Sequence[Value], chosen: Value
+) -> tuple[list[Value], list[Value]]:
+    """The outputs, and their derivatives with respect to `chosen`, by forward mode."""
+    shape, size = chosen.type.shape, chosen.type.size
+    if not shape:
+        return push_forward(graph, outputs, {chosen: like(chosen, 1.0)})
+    (seed,) = _more_params(graph, params, ["seed"], [chosen])
+    found, tangents = push_forward(graph, outputs, {chosen: seed})
+    known = {seed: (_identity(graph, chosen.type), True)}
+    spreads = spread(graph, [*found, *tangents], known, size)
+    values = [v for v, _ in spreads[: len(outputs)]]  # which do not depend on the seed
+    column: list[Value] = []
+    for output, (tangent, has) in zip(outputs, spreads[len(outputs) :], strict=True):
+        block = _reshaped(widened(tangent, has, size), (*shape, *output.type.shape))
+        column.append(_swapped(block, chosen))
+    return values, column
+
+
+def _identity(graph: Graph, type: Type) -> Value:
+    """A tensor of `type` for each of its elements, which is 1 there and 0 elsewhere."""
+    size = type.size
+    square = (size, size)
+    ones = eq(iota(graph, square, 0, i64), iota(graph, square, 1, i64))
+    return _reshaped(convert(ones, dtype=type.dtype.name), (size, *type.shape))
+
+
+def _reshaped(value: Value, shape: tuple[int, ...]) -> Value:
+    return value if value.type.shape == shape else reshape(value, shape=shape)
+
+
+def _swapped(block: Value, first: Value) -> Value:
+    """`block` with the axes of `first`, with which it begins, behind the others."""
+    count, rank = len(first.type.shape), len(block.type.shape)
+    axes = (*range(count, rank), *range(count))
+    return block if axes == tuple(range(rank)) else transpose(block, axes=axes)
 
 
 def _copy(fn: Function, rule: Rule | None) -> tuple[Graph, tuple[Value, ...], tuple[Value, ...]]:
@@ -187,4 +281,4 @@ def _graft(tree: Tree, subtrees: list[Tree]) -> Tree:
     """`tree` with its leaves replaced, left to right, by `subtrees` (which is emptied)."""
     if isinstance(tree, Leaf):
         return subtrees.pop(0)
-    return Branch(tuple(_graft(c, subtrees) for c in tree.children), tree.fields, tree.label)
+    return tree.with_children([_graft(c, subtrees) for c in tree.children])

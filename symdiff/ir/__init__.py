@@ -19,7 +19,19 @@ from symdiff.ir.interpret import interpret
 from symdiff.ir.op import Notation, Op
 from symdiff.ir.rewrite import Visit, copy_into, rewrite
 from symdiff.ir.text import print_function, read_function
-from symdiff.ir.tree import Branch, Leaf, Record, Tree, build, flatten, leaves, record
+from symdiff.ir.tree import (
+    Branch,
+    Leaf,
+    Record,
+    Tree,
+    branches,
+    build,
+    destructure,
+    flatten,
+    leaves,
+    record,
+    without_factories,
+)
 from symdiff.ir.types import (
     BOOL,
     DTYPES,
@@ -40,9 +52,9 @@ from symdiff.ir.verify import verify
 
 __all__ = [
     "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "Attrs", "Branch", "DType",
-    "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule",
-    "Tree", "TupleType", "Type", "Value", "Visit", "boolean", "build", "copy_into",
-    "dtype_named", "evaluate_exactly", "f32", "f64", "flatten", "i32", "i64", "interpret",
-    "leaves", "live", "parse_type", "print_function", "read_function", "record", "rewrite",
-    "use_counts", "verify",
+    "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule", "Tree",
+    "TupleType", "Type", "Value", "Visit", "boolean", "branches", "build", "copy_into",
+    "destructure", "dtype_named", "evaluate_exactly", "f32", "f64", "flatten", "i32", "i64",
+    "interpret", "leaves", "live", "parse_type", "print_function", "read_function", "record",
+    "rewrite", "use_counts", "verify", "without_factories",
 ]  # fmt: skip

@@ -100,15 +100,17 @@ class Graph:
 
     `rule`, where given, sees every operation before it is added and may return another value
     in its place; that is how rewriting passes simplify what they build while they build it.
-    `location` is stamped on the values added while it is set.
+    `location` is stamped on the values added while it is set. `unshaped` is a list while a Python
+    function is traced without the shapes of its parameters: of what it did that needs them.
     """
 
-    __slots__ = ("_interned", "location", "rule", "values")
+    __slots__ = ("_interned", "location", "rule", "unshaped", "values")
 
     def __init__(self, rule: Rule | None = None) -> None:
         self.values: list[Value] = []
         self.rule = rule
         self.location: Location | None = None
+        self.unshaped: list[str] | None = None
         # By operation and then by operands: no tuple of all three has to be made and kept.
         self._interned: dict[tuple[Op, Attrs] | Op, dict[tuple[Value, ...], Value]] = {}
 

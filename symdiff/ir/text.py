@@ -8,6 +8,9 @@ func @f(%x: f64, %y: f64) {
 
 A name that is not made of letters, digits and underscores, or that is all digits as those of
 values are, is written as a JSON string: %"x y".
+
+Functions that are attributes, such as the body of a loop, are named there (body=@step) and stand
+below the functions that use them.
 """
 
 from __future__ import annotations
@@ -31,6 +34,46 @@ _DEFAULT: Final = Leaf("value")
 
 def print_function(fn: Function) -> str:
     """`fn` as text. Values are numbered in order; constants and parameters by what they are."""
+    functions = with_nested(fn)
+    if len(functions) == 1:
+        return _print_one(fn, {})
+    called: dict[Function, str] = {}
+    taken: set[str] = set()
+    for function in functions:
+        name, count = function.name, 0
+        while name in taken:
+            count += 1
+            name = f"{function.name}_{count}"
+        taken.add(name)
+        called[function] = name
+    return "\n".join([_print_one(function, called) for function in functions])
+
+
+def with_nested(fn: Function) -> list[Function]:
+    """`fn` and all functions in its attributes, each once and after those that use it."""
+    done: dict[Function, None] = {}
+    stack = [(fn, False)]
+    while stack:
+        function, ready = stack.pop()
+        if ready:
+            done[function] = None
+        elif function not in done:
+            stack.append((function, True))
+            stack += [(inner, False) for inner in reversed(nested(function)) if inner not in done]
+    return list(reversed(done))
+
+
+def nested(fn: Function) -> list[Function]:
+    """The functions in the attributes of the values of `fn`, each once."""
+    found: dict[Function, None] = {}
+    for value in fn.live():
+        for _, attr in value.attrs:
+            if isinstance(attr, Function):
+                found[attr] = None
+    return list(found)
+
+
+def _print_one(fn: Function, called: Mapping[Function, str]) -> str:
     names = {p: f"%{_print_name(p.attr('name'))}" for p in fn.params}
     lines: list[str] = []
     for value in fn.live():
@@ -38,7 +81,7 @@ def print_function(fn: Function) -> str:
             continue
         names[value] = name = f"%{len(names) - len(fn.params)}"
         operands = ", ".join([names[a] for a in value.args])
-        attrs = ", ".join(f"{k}={_print_attr(v)}" for k, v in value.attrs)
+        attrs = ", ".join(f"{k}={_print_attr(v, called)}" for k, v in value.attrs)
         parts = [
             f"  {name}: {value.type} = {value.op.name}",
             operands,
@@ -48,7 +91,7 @@ def print_function(fn: Function) -> str:
     params = ", ".join(f"{names[p]}: {p.type}" for p in fn.params)
     result = "" if fn.result == _DEFAULT else f" -> {_print_tree(fn.result)}"
     returned = ", ".join(names[v] for v in fn.outputs)
-    head = f"func @{_print_name(fn.name)}({params}){result} {{"
+    head = f"func @{_print_name(called.get(fn, fn.name))}({params}){result} {{"
     return "\n".join([head, *lines, f"  return {returned}", "}"])
 
 
@@ -59,7 +102,9 @@ def _print_name(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else _json(name)
 
 
-def _print_attr(value: Any) -> str:
+def _print_attr(value: Any, called: Mapping[Function, str]) -> str:
+    if isinstance(value, Function):
+        return f"@{_print_name(called[value])}"
     if isinstance(value, Literal):
         return _json(value.array.tolist() if value.scalar is None else value.scalar)
     return _json(value)
@@ -73,10 +118,11 @@ def _print_tree(tree: Tree) -> str:
     if isinstance(tree, Leaf):
         return _print_name(tree.name)
     if tree.fields is None:
-        return f"({', '.join(map(_print_tree, tree.children))})"
+        inner = ", ".join(map(_print_tree, tree.children))
+        return f"[{inner}]" if tree.kind == "list" else f"({inner})"
     pairs = zip(tree.fields, tree.children, strict=True)
     inner = ", ".join([f"{_print_name(name)}: {_print_tree(child)}" for name, child in pairs])
-    return f"{_print_name(tree.label)}{{{inner}}}"
+    return f"{'' if tree.kind == 'dict' else _print_name(tree.label)}{{{inner}}}"
 
 
 _NAME: Final = r"""(?:\w+|"[^"\\]*+(?:\\.[^"\\]*+)*+")"""
@@ -91,6 +137,7 @@ _LINE: Final = re.compile(
 )
 _RETURN: Final = re.compile(rf"return (%{_NAME}(?:, %{_NAME})*+)")
 _ATTR: Final = re.compile(r"(?:, )?(\w+)=")
+_CALLED: Final = re.compile(f"@({_NAME})")
 # What it raises to be given a text that nobody printed: wrong types and numbers of all kinds.
 _GARBAGE: Final = (
     SymdiffError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError,
@@ -107,22 +154,46 @@ def read_function(text: str, ops: Mapping[str, Op]) -> Function:
     lines = [line.strip() for line in text.strip().splitlines()]
     if len(lines) < 3 or lines[-1] != "}" or not lines[0].startswith("func @"):
         raise IRError("line 1: expected `func @name(%x: f64, ...) {` ... `}`")
+    functions: dict[str, Function] = {}
+    table = {**ops, "const": CONST, "item": ITEM}
+    starts = [i for i, line in enumerate(lines) if line.startswith("func @")]
+    end = len(lines)
+    fn: Function | None = None
+    for start in reversed(starts):  # those below are used by those above
+        fn = _read_one(lines[start:end], start, table, functions)
+        if fn.name in functions:
+            raise IRError(f"line {start + 1}: there are two functions @{fn.name}")
+        functions[fn.name] = fn
+        end = start
+    assert fn is not None
+    return fn
+
+
+def _read_one(
+    lines: list[str], offset: int, ops: Mapping[str, Op], functions: Mapping[str, Function]
+) -> Function:
+    """The function in `lines`, which come after `offset` others; it may use `functions`."""
     graph = Graph()
     env: dict[str, Value] = {}  # by name as printed, `%` included
-    table = {**ops, "const": CONST, "item": ITEM}
     number, line = 1, lines[0]
     try:
+        if len(lines) < 3 or lines[-1] != "}":
+            raise ValueError("expected `func @name(%x: f64, ...) {` ... `}`")
         name, result = _read_head(graph, env, line)
         params = tuple(env.values())
         for number in range(2, len(lines) - 1):
             line = lines[number - 1]
-            _read_line(graph, env, line, table)
+            _read_line(graph, env, line, ops, functions)
         number, line = len(lines) - 1, lines[-2]
         outputs = _read_return(env, line)
         if len(leaves(result)) != len(outputs):
-            raise ValueError(f"{len(outputs)} outputs, but the result in line 1 has other leaves")
+            head = offset + 1
+            raise ValueError(
+                f"{len(outputs)} outputs, but the result in line {head} has other leaves"
+            )
     except _GARBAGE as error:
-        raise IRError(f"line {number}: cannot read {_shortened(line)!r}: {error}") from None
+        where = offset + number
+        raise IRError(f"line {where}: cannot read {_shortened(line)!r}: {error}") from None
     return Function(name, params, outputs, result)
 
 
@@ -171,7 +242,13 @@ def _read_values(env: Mapping[str, Value], text: str) -> tuple[Value, ...]:
         raise ValueError(f"unknown value {error}") from None
 
 
-def _read_line(graph: Graph, env: dict[str, Value], line: str, ops: Mapping[str, Op]) -> None:
+def _read_line(
+    graph: Graph,
+    env: dict[str, Value],
+    line: str,
+    ops: Mapping[str, Op],
+    functions: Mapping[str, Function],
+) -> None:
     match = _LINE.fullmatch(line)
     if match is None:
         raise ValueError("expected `%0: f64 = op %x, %y {name=value}`")
@@ -179,7 +256,7 @@ def _read_line(graph: Graph, env: dict[str, Value], line: str, ops: Mapping[str,
     if name in env:
         raise ValueError(f"{name} is there already")
     args = _read_values(env, match["args"]) if match["args"] else ()
-    attrs = dict(_read_attrs(match["attrs"] or ""))
+    attrs = dict(_read_attrs(match["attrs"] or "", functions))
     op = ops.get(match["op"])
     if op is None or op is PARAM:
         raise ValueError(f"unknown operation {match['op']}")
@@ -195,20 +272,28 @@ def _read_line(graph: Graph, env: dict[str, Value], line: str, ops: Mapping[str,
     env[name] = value
 
 
-def _read_attrs(text: str) -> Iterator[tuple[str, Any]]:
+def _read_attrs(text: str, functions: Mapping[str, Function]) -> Iterator[tuple[str, Any]]:
     decoder = json.JSONDecoder()
     position = 0
     while position < len(text):
         match = _ATTR.match(text, position)
         if match is None:
             raise ValueError(f"cannot read the attributes {text!r}")
+        called = _CALLED.match(text, match.end())
+        if called is not None:
+            position = called.end()
+            name = _read_name(called[1])
+            if name not in functions:
+                raise ValueError(f"there is no function @{name} below")
+            yield match[1], functions[name]
+            continue
         value, position = decoder.raw_decode(text, match.end())
         items = cast("list[Any]", value) if isinstance(value, list) else None
         yield match[1], value if items is None or match[1] == "value" else tuple(items)
 
 
-_TREE_TOKEN: Final = re.compile(rf"\s*+({_NAME}|[(){{}},:])")
-_PUNCTUATION: Final = frozenset("(){},:")
+_TREE_TOKEN: Final = re.compile(rf"\s*+({_NAME}|[(){{}}\[\],:])")
+_PUNCTUATION: Final = frozenset("(){}[],:")
 
 
 def _read_tree(text: str) -> Tree:
@@ -234,13 +319,18 @@ def _read_tree(text: str) -> Tree:
 
 
 def _read_subtree(tokens: list[str]) -> Tree:
-    if tokens[-1] == "(":
-        return Branch(tuple([child for _, child in _read_children(tokens, ")")]))
-    name = _read_label(tokens)
+    start = tokens[-1]
+    if start in ("(", "["):
+        children = _read_children(tokens, ")" if start == "(" else "]")
+        kind = "tuple" if start == "(" else "list"
+        return Branch(tuple([child for _, child in children]), kind=kind)
+    name = "" if start == "{" else _read_label(tokens)
     if tokens[-1:] != ["{"]:
         return Leaf(name)
     children = _read_children(tokens, "}")
-    return Branch(tuple([child for _, child in children]), tuple([f for f, _ in children]), name)
+    fields = tuple([field for field, _ in children])
+    kind = "dict" if start == "{" else "tuple"
+    return Branch(tuple([child for _, child in children]), fields, name, kind)
 
 
 def _read_children(tokens: list[str], end: str) -> list[tuple[str, Tree]]:

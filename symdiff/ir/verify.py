@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from symdiff.errors import IRError
 from symdiff.ir.graph import PARAM, Function
+from symdiff.ir.text import with_nested
 from symdiff.ir.tree import leaves
 
 
 def verify(fn: Function) -> None:
     """Check `fn`: one graph, operands before users, types as the type rules say, known parameters.
 
+    The functions in its attributes are checked too.
+
     Raises:
         IRError: the first rule that is broken, and at which value.
     """
+    for function in reversed(with_nested(fn)):
+        _verify_one(function)
+
+
+def _verify_one(fn: Function) -> None:
     if not fn.outputs:
         raise IRError(f"@{fn.name} has no outputs")
     if len(leaves(fn.result)) != len(fn.outputs):

@@ -1,5 +1,6 @@
 """What each operation means: one entry per operation, one file per family."""
 
+from symdiff.ops import arrays
 from symdiff.ops.arithmetic import (
     abs,
     add,
@@ -79,6 +80,7 @@ __all__ = [
     "and_",
     "argmax",
     "argmin",
+    "arrays",
     "asin",
     "asinh",
     "atan",

@@ -35,7 +35,13 @@ def inline(fn: Function, args: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 def _scan_type(
-    types: tuple[Any, ...], body: Function, carries: int, inputs: int, length: int, reverse: bool
+    types: tuple[Any, ...],
+    body: Function,
+    carries: int,
+    inputs: int,
+    length: int,
+    reverse: bool,
+    checkpoint: bool = False,
 ) -> TupleType:
     """Final carries, then the per-step outputs with an axis of `length` in front."""
     expected = [p.type for p in body.params]
@@ -48,7 +54,7 @@ def _scan_type(
             f"scan: the body takes {', '.join(map(str, expected))}, "
             f"but gets {', '.join(map(str, given))}"
         )
-    if any(t.shape[0] != length for t in types[carries : carries + inputs]):
+    if any(t.shape[:1] != (length,) for t in types[carries : carries + inputs]):
         raise ShapeError(f"scan: per-step inputs need {length} elements along their first axis")
     after = [o.type for o in body.outputs]
     if after[:carries] != expected[:carries]:
@@ -61,7 +67,13 @@ def _scan_type(
 
 
 def _scan_value(
-    *operands: Any, body: Function, carries: int, inputs: int, length: int, reverse: bool
+    *operands: Any,
+    body: Function,
+    carries: int,
+    inputs: int,
+    length: int,
+    reverse: bool,
+    checkpoint: bool = False,
 ) -> tuple[Any, ...]:
     carry = [np.asarray(c) for c in operands[:carries]]
     xs, fixed = operands[carries : carries + inputs], operands[carries + inputs :]
@@ -80,7 +92,9 @@ scan = define(
     type=_scan_type,
     value=_scan_value,
     arity=None,
-    note="a loop: body(carries, inputs of the step, rest) gives carries and outputs of the step",
+    note="a loop: body(carries, inputs of the step, rest) gives carries and outputs of the step; "
+    "its derivatives are loops over those of the body (symdiff/autodiff/loops.py), which with "
+    "checkpoint keep nothing of a step but the carries that it began with",
 )
 
 
@@ -96,7 +110,34 @@ def _custom_type(
             f"{body.name} takes {', '.join(map(str, expected))}, "
             f"but gets {', '.join(map(str, types))}"
         )
-    return _tuple_of([o.type for o in body.outputs])
+    results = [o.type for o in body.outputs]
+    _check_rule(vjp, "vjp", body, expected, results, results, expected)
+    _check_rule(jvp, "jvp", body, expected, expected, results, results)
+    return _tuple_of(results)
+
+
+def _check_rule(
+    rule: Function | None,
+    name: str,
+    body: Function,
+    operands: list[Type],
+    seeds: list[Type],
+    results: list[Type],
+    derivatives: list[Type],
+) -> None:
+    if rule is None:
+        return
+    taken, given = [*operands, *real(seeds)], [*results, *real(derivatives)]
+    if [p.type for p in rule.params] != taken or [o.type for o in rule.outputs] != given:
+        raise ShapeError(
+            f"{body.name}: its {name} rule must take {', '.join(map(str, taken))} "
+            f"and give {', '.join(map(str, given))}"
+        )
+
+
+def real(types: list[Type]) -> list[Type]:
+    """Those of `types` that have derivatives."""
+    return [t for t in types if t.dtype.kind == "f"]
 
 
 def _custom_value(
@@ -110,6 +151,7 @@ custom = define(
     type=_custom_type,
     value=_custom_value,
     arity=None,
-    note="a function whose derivative the user has written: vjp(operands, cotangents), "
-    "jvp(operands, tangents)",
+    note="a function whose derivative the user has written: vjp(operands, cotangents) gives the "
+    "outputs and the cotangents of the operands, jvp(operands, tangents) the outputs and their "
+    "tangents, for those operands and outputs that are floating-point",
 )

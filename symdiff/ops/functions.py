@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any, Final, Literal
 
 from symdiff.ir import Op, Value
-from symdiff.ops import comparison, transcendental
+from symdiff.ops import arithmetic, comparison, control, rounding, special, transcendental
 from symdiff.ops.arithmetic import add, div, mul, sign, sub
 from symdiff.ops.comparison import eq, le, lt, ne, where
 from symdiff.ops.define import OPS, like
@@ -47,6 +47,8 @@ class NamedFunction:
 
 
 FUNCTIONS: Final[dict[str, NamedFunction]] = {}
+# All that have elementwise operations: these are in the table when they get their names here.
+FAMILIES: Final = (arithmetic, comparison, control, rounding, special, transcendental)
 
 
 def function(

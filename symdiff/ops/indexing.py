@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import ShapeError
 from symdiff.ir import Type, Value
 from symdiff.ops.define import define, operand_error
-from symdiff.ops.structure import Ints, everywhere, iota
+from symdiff.ops.structure import Ints, everywhere, iota, transpose
 
 
 def _indices_type(name: str, types: tuple[Any, ...]) -> Ints:
@@ -52,11 +51,22 @@ def _batch_gather(
 ) -> Value:
     if not any(batched[1:]):
         return gather(*args, axis=axis + 1)
+    if not batched[0]:
+        x, *indices = (args[0], *everywhere(args[1:], batched[1:], size))
+        return _moved(gather(x, *indices, axis=axis), axis, 0, 1)
+    # The axes before the gathered ones would come between the batch and them.
     x, *indices = everywhere(args, batched, size)
-    if axis:  # the axes before the gathered ones would come between the batch and them
-        raise ShapeError("gather: cannot be batched over its indices along a later axis")
     point = iota(x.graph, indices[0].type.shape, 0, indices[0].type.dtype)
-    return gather(x, point, *indices, axis=0)
+    found = gather(_moved(x, axis + 1, 1, len(indices)), point, *indices, axis=0)
+    return _moved(found, 1, axis + 1, len(indices[0].type.shape) - 1)
+
+
+def _moved(x: Value, source: int, target: int, count: int) -> Value:
+    """`x` with `count` axes, from `source` on, moved to where the first of them is `target`."""
+    moving = range(source, source + count)
+    axes = [i for i in range(len(x.type.shape)) if i not in moving]
+    axes[target:target] = moving
+    return x if axes == sorted(axes) else transpose(x, axes=tuple(axes))
 
 
 gather = define(
@@ -106,14 +116,15 @@ def _scatter_add_jvp(tangents: Any, out: Value, args: tuple[Value, ...]) -> Valu
 def _batch_scatter_add(
     args: tuple[Value, ...], batched: tuple[bool, ...], size: int, axis: int, shape: Ints
 ) -> Value:
-    x, *indices = args
     if not any(batched[1:]):
         return scatter_add(*args, axis=axis + 1, shape=(size, *shape))
-    if axis:
-        raise ShapeError("scatter_add: cannot be batched over its indices along a later axis")
     x, *indices = everywhere(args, batched, size)
+    places, count = len(indices[0].type.shape) - 1, len(indices)
     point = iota(x.graph, indices[0].type.shape, 0, indices[0].type.dtype)
-    return scatter_add(x, point, *indices, axis=0, shape=(size, *shape))
+    elements = _moved(x, axis + 1, 1, places)
+    inner = (*shape[axis : axis + count], *shape[:axis], *shape[axis + count :])
+    result = scatter_add(elements, point, *indices, axis=0, shape=(size, *inner))
+    return _moved(result, 1, axis + 1, count)
 
 
 scatter_add = define(

@@ -7,8 +7,18 @@ from typing import Any, cast
 
 from symdiff.errors import UnsupportedError
 from symdiff.ir import Function, Type
+from symdiff.parser.custom import custom_jvp, custom_vjp
+from symdiff.parser.loops import fori_loop, scan
+from symdiff.parser.names import parameter_names, text_name
+from symdiff.parser.recording import need_shapes, stop_gradient
 from symdiff.parser.sympy import is_sympy, parse_sympy
-from symdiff.parser.text import parse_text
+from symdiff.parser.text import (
+    DeclaredType,
+    SymbolicType,
+    declared_types,
+    parse_text,
+    read_type,
+)
 from symdiff.parser.trace import Tracer, apply, call_function, trace, where
 
 
@@ -34,4 +44,8 @@ def parse(source: Any, args: Mapping[str, Type] | None = None) -> Function:
     )
 
 
-__all__ = ["Tracer", "apply", "call_function", "parse", "trace", "where"]
+__all__ = [
+    "DeclaredType", "SymbolicType", "Tracer", "apply", "call_function", "custom_jvp", "custom_vjp",
+    "declared_types", "fori_loop", "is_sympy", "need_shapes", "parameter_names", "parse",
+    "parse_text", "read_type", "scan", "stop_gradient", "text_name", "trace", "where",
+]  # fmt: skip

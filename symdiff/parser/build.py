@@ -3,178 +3,204 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
+from collections.abc import Generator as Coroutine
 from typing import Any, Final
 
 import numpy as np
 
-from symdiff.errors import ParseError, ShapeError, UnsupportedError
-from symdiff.ir import BOOL, Branch, Function, Graph, Leaf, Op, Type, Value, boolean, f32, f64
-from symdiff.ops import (
-    FUNCTIONS,
-    add,
-    and_,
-    div,
-    eq,
-    floor_div,
-    le,
-    lt,
-    mod,
-    mul,
-    ne,
-    neg,
-    not_,
-    or_,
-    pow,
-    sub,
-    where,
+from symdiff.errors import IndexRangeError, ParseError, ShapeError, ShapeParseError
+from symdiff.ir import (
+    BOOL,
+    Branch,
+    Function,
+    Leaf,
+    Type,
+    Value,
+    f32,
+    f64,
 )
-from symdiff.parser.coerce import as_number, build_call
-from symdiff.parser.grammar import Node
-from symdiff.parser.lexer import normalized
+from symdiff.parser import array_calls, calls, operators
+from symdiff.parser.affine import Affine
+from symdiff.parser.context import Context, is_whole
+from symdiff.parser.declared import DeclaredType, SymbolicType
+from symdiff.parser.grammar import Generator, Node
+from symdiff.parser.index_sums import collect
+from symdiff.parser.items import (
+    DOTS,
+    NONE,
+    Indexed,
+    Item,
+    Keyword,
+    Mark,
+    Part,
+    Several,
+    Span,
+    Text,
+    value_of,
+)
+from symdiff.parser.lexer import near
+from symdiff.parser.parameters import Parameters
 from symdiff.parser.program import Program, Statement
-
-_Item = Value | tuple[Value, ...]  # what a node comes to; a tuple node, to several values
-
-_ARITHMETIC: Final[dict[str, Op]] = {
-    "+": add, "-": sub, "*": mul, "/": div, "//": floor_div, "%": mod, "**": pow,
-}  # fmt: skip
-_LOGIC: Final[dict[str, Op]] = {"and": and_, "&": and_, "or": or_, "|": or_, "not": not_, "~": not_}
-_COMPARISONS: Final[dict[str, tuple[Op, bool]]] = {
-    "<": (lt, False), "<=": (le, False), "==": (eq, False), "!=": (ne, False),
-    ">": (lt, True), ">=": (le, True),  # with the operands exchanged
-}  # fmt: skip
+from symdiff.parser.subscripts import subscript, whole_number
 
 
-def build_function(program: Program, args: Mapping[str, Type] | None, name: str) -> Function:
-    """The Function of `program`; for `args` and `name` see `parse_text`.
+def build_function(program: Program, parameters: Parameters | None, name: str) -> Function:
+    """The Function of `program`; for `name` see `parse_text`.
+
+    Without `parameters`, they are the names in the text.
 
     Raises:
-        ParseError: an unknown function or name, operands that do not fit, or a constant that has
-            no finite value.
-        UnsupportedError: a parameter is an array.
+        ParseError: an unknown function or name, operands that do not fit, an index out of range,
+            or a constant that has no finite value. A ShapeError too where shapes do not fit.
     """
-    builder = _Builder(program, args)
+    builder = _Builder(program, parameters)
     with np.errstate(all="ignore"):
         for statement in program.statements:
             builder.run(statement)
     return builder.function(name)
 
 
-class _Builder:
-    def __init__(self, program: Program, args: Mapping[str, Type] | None) -> None:
+class _Builder(Context):
+    def __init__(self, program: Program, parameters: Parameters | None) -> None:
+        types = parameters.types if parameters else {}
+        # Numbers that are written out are of the dtype of the parameters, f64 if those differ.
+        dtypes = {type.dtype for type in types.values() if type.dtype.kind == "f"}
+        super().__init__(program.source, f32 if dtypes == {f32} else f64)
         self.program = program
-        self.graph = Graph()
-        self.env: dict[str, Value] = {}
-        self.params: dict[str, Value] = {}
-        self.results: _Item = ()
-        self.constants: dict[Value, Any] = {}  # values made of literals alone, as NumPy scalars
-        self.numbers: dict[str, Value] = {}
-        self.closed = args is not None or program.parameters is not None
-        types = self._declared(args)
-        # Operations want one dtype: parameters of mixed dtypes meet in f64.
-        dtypes = {type.dtype for type in types.values()} - {boolean}
-        self.dtype = f32 if dtypes == {f32} else f64
-        self.type = Type(self.dtype)
+        self.results: Part | Several | None = None
+        self.numbers_read: dict[str, Value] = {}
+        self.closed = parameters is not None
+        self.symbols = parameters.symbols if parameters else {}
+        for symbol, extent in self.symbols.items():
+            self.env[symbol] = Affine(extent)
         places = {d.name: (d.start, d.end) for d in program.parameters or ()}
         for name, type in types.items():
             self.graph.location = places.get(name)
-            self.params[name] = self.graph.param(name, type)
-
-    def _declared(self, args: Mapping[str, Type] | None) -> dict[str, Type]:
-        """The parameters that are known before the formula is read, in order."""
-        given = {normalized(name): type for name, type in (args or {}).items()}
-        if self.program.parameters is not None:
-            head = {p.name: p.type or Type(f64) for p in self.program.parameters}
-            for name in given.keys() - head.keys():
-                raise ParseError(
-                    f"`def {self.program.name}` has no parameter {name[:40]!r}",
-                    self.program.source,
-                    hint=_near(name, head) or "name the parameters as the `def` does",
-                )
-            given = given if given.keys() == head.keys() else head | given
-        for name, type in given.items():
-            if type.shape:
-                raise UnsupportedError(
-                    f"array parameters are not read yet: {name[:40]!r} has type {type}; "
-                    "write its elements as scalars of their own"
-                )
-        return given
-
-    def fail(self, reason: str, node: Node, hint: str) -> ParseError:
-        return ParseError(reason, self.program.source, node.start, hint)
+            self.params[name] = self.graph.param(name, self.type if type == self.type else type)
 
     # Statements.
 
     def run(self, statement: Statement) -> None:
-        item = self.evaluate(statement.node)
+        node = statement.node
+        item = self.evaluate(node)
         if not statement.targets:
-            self.results = item
-        elif isinstance(item, tuple):
-            raise self.fail("several values for one name", statement.node, "assign one at a time")
+            self.results = self.result(item, node)
+        elif isinstance(item, Several) and not item.is_list:
+            raise self.fail("several values for one name", node, "assign one at a time")
         else:
+            if not isinstance(item, (Value, Affine, Several)):
+                item = self.part(item, node)
+            number = self.constants.get(item) if isinstance(item, Value) else None
+            if number is not None and not number.shape and abs(number) < 2**53 and is_whole(node):
+                item = Affine(int(number))  # so that it can be an index
             for target in statement.targets:
                 self.env[target.text] = item
+
+    def result(self, item: Item, node: Node) -> Part | Several:
+        """`item` as what the function returns."""
+        if isinstance(item, Several) and not item.is_list:
+            pairs = zip(item.items, node.children, strict=True)
+            return Several(tuple([self.part(i, n) for i, n in pairs]), item.node)
+        return self.part(item, node)
 
     def function(self, name: str) -> Function:
         program, results = self.program, self.results
         self.graph.location = None
-        outputs = results if isinstance(results, tuple) else (results,)
         tree = Leaf("value")
-        if isinstance(results, tuple):
-            tree = Branch(tuple([Leaf(f"value_{i}") for i in range(len(results))]))
+        if isinstance(results, Several):
+            outputs = tuple([value_of(o) for o in results.items if isinstance(o, (Value, Indexed))])
+            tree = Branch(tuple([Leaf(f"value_{i}") for i in range(len(outputs))]))
+        else:
+            assert results is not None  # the last statement has no targets
+            outputs = (value_of(results),)
         declared = program.returns
         for output in outputs:
-            if declared is not None and output.type != declared.type:
+            if declared is not None and output.type != self.concrete(declared.type):
                 reason = f"the result is {output.type}, declared {declared.type}"
                 hint = "leave the type of the result out, or correct it"
                 raise ParseError(reason, program.source, declared.start, hint)
-        return Function(program.name or name, tuple(self.params.values()), outputs, tree)
+        params = list(self.params.values())
+        if self.reordered:
+            first = self.first_places()
+            params.sort(key=lambda p: first.get(p.attr("name"), 0))
+        return Function(program.name or name, tuple(params), outputs, tree)
+
+    def concrete(self, type: DeclaredType | None) -> Type | None:
+        """`type` with numbers for its symbols; None if it has others than the parameters."""
+        if not isinstance(type, SymbolicType):
+            return type
+        extents = tuple(self.symbols.get(n, -1) if isinstance(n, str) else n for n in type.shape)
+        return None if -1 in extents else Type(type.dtype, extents)
+
+    def first_places(self) -> dict[str, int]:
+        """Where each name stands first in the text."""
+        found: dict[str, int] = {}
+        pending = [statement.node for statement in self.program.statements]
+        while pending:
+            node = pending.pop()
+            if node.kind == "name":
+                found[node.text] = min(node.start, found.get(node.text, node.start))
+            elif isinstance(node, Generator):
+                pending += [node.element, *node.clauses]
+            pending += node.children
+        return found
 
     # Expressions.
 
-    def evaluate(self, root: Node) -> _Item:
-        """The value of the tree under `root`."""
-        graph, constants = self.graph, self.constants
-        items: list[_Item] = []
-        for node in _operands_first(root):
-            graph.location = node.start, node.end
-            count = len(node.children)
-            if count == 0 and node.kind != "call":
-                items.append(_LEAVES[node.kind](self, node))
-                continue
-            operands = items[len(items) - count :]
-            del items[len(items) - count :]
-            item = _HANDLERS[node.kind](self, node, operands)
-            # An operand in `constants` is a value; `all` stops at the first that is not.
-            if all(o in constants for o in operands) and isinstance(item, Value):
-                self.check_constant(item, node)
-            items.append(item)
-        return items.pop()
-
-    def check_constant(self, value: Value, node: Node) -> None:
-        """Compute `value`, which has no parameters below it, and make sure that it is finite."""
-        constants, pending = self.constants, [value]
-        while pending:
-            top = pending[-1]
-            missing = [a for a in top.args if a not in constants]
-            if missing:
-                pending += missing
+    def evaluate(self, root: Node) -> Item:
+        """What the tree under `root` comes to."""
+        frames: list[Coroutine[Node, Any, Item]] = [self.walk(root)]
+        found: Item | None = None
+        while True:
+            try:
+                node = frames[-1].send(found)
+            except StopIteration as stop:
+                frames.pop()
+                found = stop.value
+                if not frames:
+                    assert found is not None
+                    return found
             else:
-                pending.pop()
-                if top not in constants:
-                    operands = [constants[a] for a in top.args]
-                    constants[top] = top.op.value(*operands, **dict(top.attrs))
-        if not np.isfinite(constants[value]):
-            reason = f"this constant is {float(constants[value])} in {self.dtype}"
-            hint = "write constants that are finite real numbers"
-            raise self.fail(reason, node, hint)
+                frames.append(self.walk(node))
+                found = None
+
+    def walk(self, root: Node) -> Coroutine[Node, Item, Item]:
+        """What the tree under `root` comes to; yields the trees within generators."""
+        graph, constants = self.graph, self.constants
+        items: list[Item] = []
+        node = root
+        try:
+            for node in _operands_first(root):
+                graph.location = node.start, node.end
+                count = len(node.children)
+                if count == 0 and node.kind not in _WITH_CHILDREN:
+                    leaf = _LEAVES.get(node.kind)
+                    if leaf is not None:
+                        items.append(leaf(self, node))
+                    else:
+                        assert isinstance(node, Generator)
+                        items.append((yield from collect(self, node)))
+                    continue
+                operands = items[len(items) - count :]
+                del items[len(items) - count :]
+                item = _HANDLERS[node.kind](self, node, operands)
+                # An operand in `constants` is a value; `all` stops at the first that is not.
+                if all(o in constants for o in operands) and isinstance(item, Value):
+                    self.check_constant(item, node)
+                items.append(item)
+        except ShapeError as error:
+            if isinstance(error, ParseError):
+                raise
+            raise ShapeParseError(str(error), self.source, node.start, _SHAPES) from None
+        except IndexRangeError as error:
+            raise self.fail(str(error), node, "write an index that is in range") from None
+        return items.pop()
 
     # Leaves.
 
     def number(self, node: Node) -> Value:
-        found = self.numbers.get(node.text)
+        found = self.numbers_read.get(node.text)
         return self._new_number(node) if found is None else found
 
     def _new_number(self, node: Node) -> Value:
@@ -193,7 +219,7 @@ class _Builder:
             hint = f"the largest {self.dtype} is {'1.8e308' if self.dtype is f64 else '3.4e38'}"
             raise self.fail(f"this number is too large for {self.dtype}", node, hint)
         value = self.graph.const(float(scalar), self.type)
-        self.numbers[text], self.constants[value] = value, scalar
+        self.numbers_read[text], self.constants[value] = value, scalar
         return value
 
     def boolean(self, node: Node) -> Value:
@@ -201,7 +227,7 @@ class _Builder:
         self.constants[value] = np.bool_(node.text == "True")
         return value
 
-    def name(self, node: Node) -> Value:
+    def name(self, node: Node) -> Item:
         found = self.env.get(node.text)
         return self._new_name(node) if found is None else found
 
@@ -215,148 +241,51 @@ class _Builder:
                 self.env[name] = value
                 return value
             if self.closed:
-                hint = _near(name, [*self.params, *self.env]) or self._known_names()
+                hint = near(name, [*self.params, *self.env]) or self._known_names()
+                if name == "None":
+                    hint = "`None` stands in the subscripts of an array: x[:, None]"
                 raise self.fail(f"unknown name {name[:40]!r}", node, hint)
             self.params[name] = self.graph.param(name, self.type)
-        param = self.params[name]
-        value = param if param.type.dtype is boolean else as_number(param, self.dtype)
-        self.env[name] = value
-        return value
+        self.env[name] = self.params[name]
+        return self.params[name]
 
     def _known_names(self) -> str:
         names = ", ".join(list(self.params)[:6])
         return f"the parameters are {names[:80]}" if names else "there are no parameters"
 
+    def string(self, node: Node) -> Item:
+        return Text(node.text)
+
+    def mark(self, node: Node) -> Mark:
+        return NONE if node.kind == "none" else DOTS
+
     # Nodes with operands.
 
-    def arithmetic(self, node: Node, operands: list[_Item]) -> Value:
-        left, right = operands
-        dtype = self.dtype
-        if not (isinstance(left, Value) and left.type.dtype is dtype):
-            left = self.as_number(left, node.children[0])
-        if not (isinstance(right, Value) and right.type.dtype is dtype):
-            right = self.as_number(right, node.children[1])
-        return self.graph.add(_ARITHMETIC[node.kind], (left, right))
+    def several(self, node: Node, items: Sequence[Item]) -> Several:
+        if node.kind == "tuple":
+            for item, child in zip(items, node.children, strict=True):
+                if isinstance(item, Several) and not item.is_list:
+                    hint = "several results stand at the end of the text only: a, b"
+                    raise self.fail("a tuple within a formula", child, hint)
+        return super().several(node, items)
 
-    def sign(self, node: Node, operands: list[_Item]) -> Value:
-        number = self.as_number(operands[0], node.children[0])
-        return self.graph.add(neg, (number,)) if node.kind == "neg" else number
+    def keyword(self, node: Node, operands: list[Item]) -> Item:
+        return Keyword(node.text, operands[0])
 
-    def logic(self, node: Node, operands: list[_Item]) -> Value:
-        whose = f"`{node.kind}`"
-        pairs = zip(operands, node.children, strict=True)
-        conditions = tuple([self.as_condition(o, c, whose) for o, c in pairs])
-        return self.graph.add(_LOGIC[node.kind], conditions)
+    def slice(self, node: Node, operands: list[Item]) -> Item:
+        ends: list[Affine | None] = []
+        for item, child in zip(operands, node.children, strict=True):
+            number = None if item is NONE else whole_number(self, item, child)
+            if number is None and item is not NONE:
+                hint = "write whole numbers, symbols of shapes, len(x) or sums of indices"
+                raise self.fail("the bounds of a slice are whole numbers", child, hint)
+            ends.append(number)
+        return Span((ends[0], ends[1], ends[2]))
 
-    def compare(self, node: Node, operands: list[_Item]) -> Value:
-        values = [self.as_value(o, c) for o, c in zip(operands, node.children, strict=True)]
-        whole: Value | None = None
-        for i, symbol in enumerate(node.text.split()):
-            op, exchanged = _COMPARISONS[symbol]
-            left, right = values[i], values[i + 1]
-            if op in (lt, le) or left.type.dtype is not right.type.dtype:
-                left, right = as_number(left, self.dtype), as_number(right, self.dtype)
-            link = self.graph.add(op, (right, left) if exchanged else (left, right))
-            whole = link if whole is None else self.graph.add(and_, (whole, link))
-        assert whole is not None  # a comparison has at least one symbol
-        return whole
-
-    def choice(self, node: Node, operands: list[_Item]) -> Value:
-        value, condition, other = node.children
-        return self.select(
-            self.as_condition(operands[1], condition, "`if`"),
-            self.as_value(operands[0], value),
-            self.as_value(operands[2], other),
-        )
-
-    def select(self, condition: Value, x: Value, y: Value) -> Value:
-        if x.type.dtype is not y.type.dtype:
-            x, y = as_number(x, self.dtype), as_number(y, self.dtype)
-        return self.graph.add(where, (condition, x, y))
-
-    def call(self, node: Node, operands: list[_Item]) -> Value:
-        if node.text == "Piecewise":
-            return self.piecewise(node, operands)
-        entry = FUNCTIONS.get(node.text)
-        if entry is None:
-            raise self.unknown_function(node)
-        if not entry.least <= len(operands) <= entry.most:
-            names = "x, y, z" if entry.least > 2 else "x, y" if entry.least > 1 else "x"
-            reason = f"{node.text} takes {entry.expects}, not {len(operands)}"
-            raise self.fail(reason, node, f"write {node.text}({names})")
-        values: list[Value] = []
-        for i, (operand, child) in enumerate(zip(operands, node.children, strict=True)):
-            if entry.takes_condition(i):
-                values.append(self.as_condition(operand, child, node.text))
-            else:
-                values.append(self.as_value(operand, child))
-        if entry.name in ("where", "select"):
-            return self.select(*values)
-        try:
-            return build_call(entry, values, self.dtype)
-        except (ValueError, ShapeError) as error:
-            hint = "write a number where a constant is asked for"
-            raise self.fail(str(error), node, hint) from None
-
-    def piecewise(self, node: Node, operands: list[_Item]) -> Value:
-        """The value of the first pair whose condition holds; NaN if none does."""
-        form = "write Piecewise((x, x > 0), (0, True))"
-        if not operands:
-            raise self.fail("Piecewise takes 1 or more arguments, not 0", node, form)
-        whole: Value | None = None
-        for item, child in zip(reversed(operands), reversed(node.children), strict=True):
-            if not isinstance(item, tuple) or len(item) != 2:
-                raise self.fail("Piecewise takes pairs of a value and a condition", child, form)
-            value, condition = item
-            self.as_condition(condition, child.children[1], "Piecewise")
-            if condition.literal and condition.literal.scalar:
-                whole = value
-            else:
-                rest = self.graph.const(math.nan, self.type) if whole is None else whole
-                whole = self.select(condition, value, rest)
-        assert whole is not None
-        return whole
-
-    def tuple(self, node: Node, operands: list[_Item]) -> _Item:
-        return tuple([self.as_value(o, c) for o, c in zip(operands, node.children, strict=True)])
-
-    def matmul(self, node: Node, operands: list[_Item]) -> _Item:
-        raise self.fail("`@` arrives with arrays", node, "write * for the product of two numbers")
-
-    # Operands.
-
-    def as_value(self, item: _Item, node: Node) -> Value:
-        if isinstance(item, Value):
-            return item
-        hint = "several results stand at the end of the text only: a, b"
-        raise self.fail("a tuple within a formula", node, hint)
-
-    def as_number(self, item: _Item, node: Node) -> Value:
-        return as_number(self.as_value(item, node), self.dtype)
-
-    def as_condition(self, item: _Item, node: Node, whose: str) -> Value:
-        value = self.as_value(item, node)
-        if value.type.dtype is boolean:
-            return value
-        short = not node.children and node.end - node.start <= 40
-        written = self.program.source[node.start : node.end] if short else "x"
-        # These bind tighter than comparisons do: x > 0 | x < 1 is x > (0 | x) < 1.
-        grouped = {"`&`": "(a > 0) & (b > 0)", "`|`": "(a > 0) | (b > 0)", "`~`": "~(a > 0)"}
-        hint = f"write {written} != 0"
-        if whose in grouped:
-            hint = f"put each comparison in parentheses: {grouped[whose]}"
-        raise self.fail(f"{whose} needs a condition, this is a number", node, hint)
-
-    def unknown_function(self, node: Node) -> ParseError:
-        name = node.text
-        if name == "sum":
-            return self.fail("`sum` arrives with arrays", node, "write the terms out: a + b + c")
-        hint = f"for a product write {name[:40]}*(...)"
-        if name not in self.params and name not in self.env:
-            hint = _near(name, [*FUNCTIONS, "Piecewise"]) or (
-                "functions are those of math, NumPy and SymPy; " + hint
-            )
-        return self.fail(f"unknown function {name[:40]!r}", node, hint)
+    def subscript(self, node: Node, operands: list[Item]) -> Item:
+        if len(operands) == 1:
+            raise self.fail("nothing between the brackets", node, "write an index: x[0]")
+        return subscript(self, node, operands)
 
 
 def _operands_first(root: Node) -> list[Node]:
@@ -371,25 +300,29 @@ def _operands_first(root: Node) -> list[Node]:
     return found
 
 
-def _near(name: str, known: Collection[str]) -> str | None:
-    """`did you mean ...?` with the nearest of the known names, if one is near."""
-    matches = get_close_matches(name, known, 1)
-    return f"did you mean {matches[0]}?" if matches else None
-
-
-_LEAVES: Final[dict[str, Callable[[_Builder, Node], Value]]] = {
+_SHAPES: Final = "write operands with shapes that fit"
+_WITH_CHILDREN: Final = frozenset({"call", "list"})  # though they may have none
+_LEAVES: Final[dict[str, Callable[[_Builder, Node], Item]]] = {
     "number": _Builder.number,
     "boolean": _Builder.boolean,
     "name": _Builder.name,
+    "string": _Builder.string,
+    "none": _Builder.mark,
+    "dots": _Builder.mark,
 }
-_HANDLERS: Final[dict[str, Callable[[_Builder, Node, list[_Item]], _Item]]] = {
-    **dict.fromkeys(_ARITHMETIC, _Builder.arithmetic),
-    **dict.fromkeys(_LOGIC, _Builder.logic),
-    "neg": _Builder.sign,
-    "pos": _Builder.sign,
-    "compare": _Builder.compare,
-    "choice": _Builder.choice,
-    "call": _Builder.call,
-    "tuple": _Builder.tuple,
-    "@": _Builder.matmul,
+_HANDLERS: Final[dict[str, Callable[[_Builder, Node, list[Item]], Item]]] = {
+    **dict.fromkeys(operators.ARITHMETIC, operators.arithmetic),
+    **dict.fromkeys(operators.LOGIC, operators.logic),
+    "neg": operators.sign,
+    "pos": operators.sign,
+    "compare": operators.compare,
+    "choice": operators.choice,
+    "call": calls.call,
+    "tuple": _Builder.several,
+    "list": _Builder.several,
+    "keyword": _Builder.keyword,
+    "slice": _Builder.slice,
+    "index": _Builder.subscript,
+    "@": array_calls.multiply_matrices,
+    "T": array_calls.transpose,
 }

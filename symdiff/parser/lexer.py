@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from typing import Final
 
 from symdiff.errors import ParseError
@@ -27,7 +28,7 @@ _TOKEN: Final = re.compile(
     | (?P<name>[^\W\d]\w*+)
     | (?P<number>0[xX][0-9a-fA-F_]+ | 0[bB][01_]+ | 0[oO][0-7_]+
         | (?:[0-9][0-9_]*+(?:\.[0-9_]*+)?+ | \.[0-9][0-9_]*+)(?:[eE][+-]?[0-9][0-9_]*+)?+)
-    | (?P<symbol>\*\*=? | //=? | << | >> | -> | && | \|\|
+    | (?P<symbol>\.\.\. | \*\*=? | //=? | << | >> | -> | && | \|\|
         | [-+*/%@^&|<>=!:]= | [-+*/%@^&|~<>=(),;:.\[\]{}])
     | (?P<newline>\r\n?|\n)
     | (?P<skip>\#[^\r\n]*+ | \\(?:\r\n?|\n))
@@ -113,6 +114,12 @@ def tokens(source: str) -> Iterator[Token]:
 def normalized(name: str) -> str:
     """`name` in the form in which Python compares identifiers (NFKC)."""
     return name if name.isascii() else unicodedata.normalize("NFKC", name)
+
+
+def near(name: str, known: Collection[str]) -> str | None:
+    """`did you mean ...?` with the nearest of the known names, if one is near."""
+    matches = get_close_matches(name, known, 1)
+    return f"did you mean {matches[0]}?" if matches else None
 
 
 def _checked_name(source: str, text: str, start: int) -> str:

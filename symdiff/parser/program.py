@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symdiff.ir import Type, parse_type
+from symdiff.parser.declared import DeclaredType, read_type
 from symdiff.parser.grammar import AUGMENTED, STATEMENT_ENDS, ExpressionParser, Node
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A parameter in the head of a `def`, or its result, with the type where one is given."""
+    """A parameter in the head of a `def`, or its result, with the type where one is given.
+
+    The extents of the type may be symbols; see `declared`.
+    """
 
     name: str
-    type: Type | None
+    type: DeclaredType | None
     start: int
     end: int
 
@@ -116,6 +119,7 @@ class _ProgramParser(ExpressionParser):
         hints = {
             "call": "write a function as `def f(x): return x**2`",
             "tuple": "assign one name at a time: a = 1; b = 2",
+            "index": "arrays do not change; make a new one, for example with where or concatenate",
             "boolean": f"{node.text} is a constant; choose another name",
         }
         hint = hints.get(node.kind, "write == to compare")
@@ -171,7 +175,7 @@ class _ProgramParser(ExpressionParser):
         if self.kind != "end":
             self.advance()
 
-    def _annotation(self, ends: tuple[str, ...]) -> Type:
+    def _annotation(self, ends: tuple[str, ...]) -> DeclaredType:
         """The type after `:` or `->`, up to one of `ends` outside square brackets."""
         self.advance()
         start, depth = self.start, 0
@@ -180,10 +184,12 @@ class _ProgramParser(ExpressionParser):
             self.advance()
         written = self.source[start : max(start, self.end)].strip("'\"")
         try:
-            return parse_type(written)
+            return read_type(written)
         except (ValueError, SyntaxError):  # a ShapeError, or what NumPy raises for odd texts
             reason = f"{written[:40]!r} is not a type"
-            raise self.fail(reason, "types are written f64, f32 or f64[3,4]", start) from None
+            raise self.fail(
+                reason, "types are written f64, f32, f64[3,4] or f64[m,n]", start
+            ) from None
 
     def _expect(self, kind: str, what: str, hint: str) -> Node:
         """The current token, which must be of this kind; moves past it."""

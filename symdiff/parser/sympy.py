@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from importlib import import_module
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from symdiff.errors import ParseError, UnsupportedError
 from symdiff.ir import (
@@ -45,7 +45,10 @@ from symdiff.ops import (
     sub,
     where,
 )
+from symdiff.parser import sympy_arrays
 from symdiff.parser.coerce import as_condition, as_number, build_call
+from symdiff.parser.index_axes import Part, index_number, together
+from symdiff.parser.sympy_arrays import Plan, Scope
 from symdiff.parser.sympy_parts import (
     MAX_TERMS,
     Factor,
@@ -57,6 +60,7 @@ from symdiff.parser.sympy_parts import (
     unsupported,
     written_out,
 )
+from symdiff.parser.sympy_survey import Survey, array_name, named, survey
 
 
 def is_sympy(obj: Any) -> bool:
@@ -81,56 +85,86 @@ def _is_of_sympy(cls: type) -> bool:
 def parse_sympy(expr: Any, args: Mapping[str, Type] | None = None, name: str = "f") -> Function:
     """The Function that computes `expr`: an expression, a Lambda, or a list or tuple of those.
 
-    Parameters are the free symbols sorted by name, or those of a Lambda in its order; `args` fixes
-    types, and the order where there is no Lambda. Several expressions give several outputs.
+    Parameters are the free symbols and arrays sorted by name, or those of a Lambda in its order;
+    `args` fixes types, and the order where there is no Lambda. Symbols in the shapes of arrays are
+    no parameters: `args` gives them numbers. Several expressions give several outputs.
 
     Raises:
         ParseError: a symbol that is not among the parameters, or `args` that do not fit a Lambda.
+        NeedsShapes: an array whose shape neither `expr` nor `args` says.
         UnsupportedError: the first part of `expr` that symdiff cannot compute, with what to do.
     """
+    source = _taken_apart(expr)
+    types = dict(args or {})
+    names = source.names if source.names is not None or args is None else list(args)
+    if args is not None and source.names is not None and set(args) != set(source.names):
+        raise ParseError(f"the Lambda's parameters are {', '.join(source.names)}, not {list(args)}")
+    found = survey(source.roots)
+    types |= found.bind(types)
+    reader = Reader(Scope(_working_dtype(types)), found)
+    for symbol in source.signature:
+        reader.symbols[_parameter_name(symbol)] = symbol
+    for declared in sorted(found.arrays) if names is None else names:
+        reader.declare(declared, types.get(declared, F64))
+    reader.closed = names is not None
+    outputs = tuple([reader.read(root) for root in source.roots])
+    params = tuple([reader.params[n] for n in (sorted(reader.params) if names is None else names)])
+    leaves = tuple([Leaf(f"value_{i}") for i in range(len(outputs))])
+    tree: Tree = Branch(leaves) if source.several else Leaf("value")
+    return Function(name, params, outputs, tree)
+
+
+def parameter_names(expr: Any) -> list[str]:
+    """The parameters of `expr` in order, whether or not the shapes of its arrays are known."""
+    source = _taken_apart(expr)
+    if source.names is not None:
+        return source.names
+    found = survey(source.roots)
+    return sorted({*found.arrays, *found.symbols})
+
+
+class _Source(NamedTuple):
+    """What a source is made of: `names` are the parameters of a Lambda, or None."""
+
+    roots: list[Any]
+    several: bool
+    signature: Sequence[Any]
+    names: list[str] | None
+
+
+def _taken_apart(expr: Any) -> _Source:
     sympy: Any = import_module("sympy")
-    names = None if args is None else list(args)
     signature: Sequence[Any] = ()
+    names = None
     if isinstance(expr, sympy.Lambda):
         source: Any = expr
         signature, expr = source.signature, source.expr
-        names = [_plain_symbol(symbol) for symbol in signature]
-        if args is not None and set(args) != set(names):
-            raise ParseError(f"the Lambda's parameters are {', '.join(names)}, not {list(args)}")
+        names = [_parameter_name(symbol) for symbol in signature]
     several = isinstance(expr, (list, tuple, sympy.Tuple))
     items: Iterable[Any] = expr if several else (expr,)
     roots = [_expression(sympy, item) for item in items]
     if not roots:
         raise UnsupportedError("an empty list has nothing to compute")
-    types = dict(args or {})
-    reader = _Reader(_working_dtype(types))
-    for symbol in signature:
-        reader.symbols[symbol.name] = symbol
-    for declared in names or ():
-        reader.declare(declared, types.get(declared, F64))
-    reader.closed = names is not None
-    outputs = tuple([reader.read(root) for root in roots])
-    params = tuple([reader.params[n] for n in (sorted(reader.params) if names is None else names)])
-    leaves = tuple([Leaf(f"value_{i}") for i in range(len(outputs))])
-    tree: Tree = Branch(leaves) if several else Leaf("value")
-    return Function(name, params, outputs, tree)
+    return _Source(roots, several, signature, names)
 
 
-def _plain_symbol(symbol: Any) -> str:
+def _parameter_name(symbol: Any) -> str:
+    if named(symbol, "MatrixSymbol") or named(symbol, "IndexedBase"):
+        return array_name(symbol)
     if not symbol.is_Symbol:
-        raise unsupported(symbol, "the parameters of a Lambda must be plain symbols")
+        raise unsupported(symbol, "the parameters of a Lambda must be plain symbols or arrays")
     return str(symbol.name)
 
 
 def _working_dtype(types: Mapping[str, Type]) -> DType:
-    """f32 if every numeric parameter has it, otherwise f64."""
-    return f32 if {t.dtype for t in types.values()} - {boolean} == {f32} else f64
+    """f32 if every parameter of real numbers has it, otherwise f64."""
+    return f32 if {t.dtype for t in types.values() if t.dtype.kind == "f"} == {f32} else f64
 
 
 def _expression(sympy: Any, item: Any) -> Any:
     """`item` as a SymPy expression."""
-    if isinstance(item, sympy.MatrixBase):
-        raise unsupported(item)
+    if isinstance(item, (sympy.MatrixBase, sympy.NDimArray)):
+        return item.as_immutable()
     if isinstance(item, sympy.Basic):
         return item
     if isinstance(item, (int, float)):
@@ -140,49 +174,70 @@ def _expression(sympy: Any, item: Any) -> Any:
     raise UnsupportedError(f"not a SymPy expression: {type(item).__name__} {shortened(item)}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How a node is computed: from the values of `operands`, by `build`."""
-
-    operands: Sequence[Any]
-    build: Callable[[Sequence[Value]], Value]
-
-
 @dataclass(slots=True)
-class _Reader:
+class Reader:
     """The state of one walk: what has been computed, and the parameters met so far.
 
     Attributes:
-        dtype: of all numbers, whatever the types of the parameters.
+        scope: what surrounds the node being planned or built.
+        survey: the arrays in the expression.
+        shape: of the operands of what is being built, and so of its constants.
         closed: only symbols declared beforehand are parameters.
-        known: by identity, as to compare deep expressions is to recurse. The node is kept next to
-            its value, or its identity could pass to another.
+        known: by scope and identity, as to compare deep expressions is to recurse. The node is
+            kept next to its value, or its identity could pass to another.
         terms: how many terms of sums and products have been written out.
     """
 
-    dtype: DType
+    scope: Scope
+    survey: Survey
+    shape: tuple[int, ...] = ()
     graph: Graph = field(default_factory=Graph)
     params: dict[str, Value] = field(default_factory=dict[str, Value])
     symbols: dict[str, Any] = field(default_factory=dict[str, Any])
     closed: bool = False
-    known: dict[int, tuple[Any, Value]] = field(default_factory=dict[int, tuple[Any, Value]])
+    known: dict[tuple[int, Scope], tuple[Any, Part]] = field(
+        default_factory=dict[tuple[int, Scope], tuple[Any, Part]]
+    )
     terms: int = 0
+
+    @property
+    def dtype(self) -> DType:
+        """The type of all numbers here, whatever those of the parameters."""
+        return self.scope.dtype
 
     def read(self, root: Any) -> Value:
         """The value of `root`; operands are computed before what uses them."""
-        stack: list[tuple[Any, _Plan | None]] = [(root, None)]
+        outermost = self.scope
+        stack: list[tuple[Any, Scope, Plan | None]] = [(root, outermost, None)]
         while stack:
-            node, plan = stack.pop()
+            node, self.scope, plan = stack.pop()
+            key = (id(node), self.scope)
             if plan is not None:
-                values = [self.known[id(operand)][1] for operand in plan.operands]
-                self.known[id(node)] = (node, plan.build(values))
-            elif id(node) not in self.known:
+                parts = [self.known[id(o), inside][1] for o, inside in self.operands(plan)]
+                self.known[key] = (node, self.built(plan, parts))
+            elif key not in self.known:
                 plan = self.plan(node)
-                stack.append((node, plan))
-                stack.extend([(operand, None) for operand in reversed(plan.operands)])
-        return self.known[id(root)][1]
+                stack.append((node, self.scope, plan))
+                stack.extend([(o, inside, None) for o, inside in self.operands(plan)[::-1]])
+        self.scope = outermost
+        return self.known[id(root), outermost][1].value
 
-    def plan(self, node: Any) -> _Plan:
+    def operands(self, plan: Plan) -> list[tuple[Any, Scope]]:
+        """The operands, each with the scope that it is in."""
+        if plan.scopes:
+            return list(zip(plan.operands, plan.scopes, strict=True))
+        return [(operand, self.scope) for operand in plan.operands]
+
+    def built(self, plan: Plan, parts: Sequence[Part]) -> Part:
+        """What `plan` makes of its operands."""
+        if plan.parts is not None:
+            return plan.parts(parts)
+        assert plan.build is not None
+        values, axes = together(parts)
+        self.shape = values[0].type.shape if values else ()
+        return Part(plan.build(values), axes)
+
+    def plan(self, node: Any) -> Plan:
         """How to compute `node`.
 
         Raises:
@@ -202,20 +257,41 @@ class _Reader:
 
     def declare(self, name: str, type: Type) -> Value:
         """The new parameter called `name`."""
-        if type.shape:
-            raise UnsupportedError(f"parameter {name!r} is an array ({type}); only scalars so far")
         self.params[name] = param = self.graph.param(name, type)
         return param
 
     def const(self, number: float) -> Value:
-        """A number of the working dtype."""
-        return self.graph.const(number, Type(self.dtype))
+        """A number of the working dtype, as often as operands have elements."""
+        return self.graph.const(number, Type(self.dtype, self.shape))
+
+    def array(self, name: str) -> Value:
+        """The parameter that the array called `name` is.
+
+        Raises:
+            ParseError: it is not among the parameters.
+        """
+        if name not in self.params:
+            known = ", ".join(self.params) or "none"
+            raise ParseError(f"the array {name!r} is not among the parameters: {known}")
+        return self.params[name]
 
     # Plans, a method for each kind of node.
 
-    def symbol(self, node: Any) -> _Plan:
-        """A parameter, as a condition or as a number of the working dtype."""
+    def symbol(self, node: Any) -> Plan:
+        """A parameter, as a condition or as a number; or what the symbol stands for here."""
+        axis = self.scope.axes.get(node) if self.scope.axes else None
+        if axis is not None:
+            return Plan((), parts=lambda _: index_number(self.graph, axis, self.dtype))
+        if node in self.scope.arguments:
+            argument, scope = self.scope.arguments[node]
+            return Plan((argument,), parts=lambda parts: parts[0], scopes=(scope,))
+        if node in self.survey.extents:
+            return Plan((), lambda _: self.const(float(self.survey.extents[node])))
+        if not node.is_Symbol:
+            raise unsupported(node, "no Sum binds this index")
         name = str(node.name)
+        if name in self.survey.arrays:
+            raise UnsupportedError(f"{name!r} is both a symbol and an array; rename one of them")
         other = self.symbols.setdefault(name, node)
         if other != node:
             raise UnsupportedError(
@@ -227,18 +303,18 @@ class _Reader:
             raise ParseError(f"the symbol {name!r} is not among the parameters: {known}")
         param = self.params.get(name) or self.declare(name, F64)
         if param.type.dtype is boolean:
-            return _Plan((), lambda _: param)
-        return _Plan((), lambda _: as_number(param, self.dtype))
+            return Plan((), lambda _: param)
+        return Plan((), lambda _: as_number(param, self.dtype))
 
-    def number(self, node: Any) -> _Plan:
+    def number(self, node: Any) -> Plan:
         """A number, rounded to the nearest."""
-        return _Plan((), lambda _: self.const(to_double(node)))
+        return Plan((), lambda _: self.const(to_double(node)))
 
-    def truth(self, node: Any) -> _Plan:
+    def truth(self, node: Any) -> Plan:
         """True or False."""
-        return _Plan((), lambda _: self.graph.const(bool(node), BOOL))
+        return Plan((), lambda _: self.graph.const(bool(node), BOOL))
 
-    def call(self, node: Any, name: str) -> _Plan:
+    def call(self, node: Any, name: str) -> Plan:
         """A function of the table."""
         entry = FUNCTIONS[name]
         if not entry.least <= len(node.args) <= entry.most:
@@ -250,13 +326,13 @@ class _Reader:
             except ValueError as error:
                 raise unsupported(node, str(error)) from None
 
-        return _Plan(node.args, build)
+        return Plan(node.args, build)
 
-    def sum(self, node: Any) -> _Plan:
+    def sum(self, node: Any) -> Plan:
         """A sum; its terms with a negative coefficient are subtracted."""
         return self.sum_of(node.args)
 
-    def sum_of(self, terms: Sequence[Any]) -> _Plan:
+    def sum_of(self, terms: Sequence[Any]) -> Plan:
         """The sum of `terms`."""
         products = [split(term) for term in terms]
         # y - x takes one operation less than -x + y.
@@ -271,14 +347,12 @@ class _Reader:
                 total = sub(total, term) if product.negative else add(total, term)
             return total
 
-        return _Plan([o for product in products for o in product.operands], build)
+        return Plan([o for product in products for o in product.operands], build)
 
-    def product(self, node: Any) -> _Plan:
+    def product(self, node: Any) -> Plan:
         """A product or a power; what has a negative exponent is gathered in one denominator."""
         product = split(node)
-        return _Plan(
-            product.operands, lambda values: self.product_of(product, self.numbers(values))
-        )
+        return Plan(product.operands, lambda values: self.product_of(product, self.numbers(values)))
 
     def numbers(self, values: Iterable[Value]) -> Iterator[Value]:
         """The values as numbers, one after the other."""
@@ -299,7 +373,7 @@ class _Reader:
         result = div(result, reduce(mul, below)) if below else result
         return neg(result) if negative else result
 
-    def piecewise(self, node: Any) -> _Plan:
+    def piecewise(self, node: Any) -> Plan:
         """The first piece whose condition holds; NaN where none does."""
         operands = [part for pair in node.args for part in pair.args]
 
@@ -313,26 +387,32 @@ class _Reader:
                     result = where(condition, number, result or self.const(math.nan))
             return result or self.const(math.nan)
 
-        return _Plan(operands, build)
+        return Plan(operands, build)
 
-    def exclusive_or(self, node: Any) -> _Plan:
+    def exclusive_or(self, node: Any) -> Plan:
         """Whether an odd number of the conditions holds."""
-        return _Plan(node.args, lambda values: reduce(ne, map(as_condition, values)))
+        return Plan(node.args, lambda values: reduce(ne, map(as_condition, values)))
 
-    def sum_over_range(self, node: Any) -> _Plan:
-        """A Sum, written out."""
+    def sum_over_range(self, node: Any) -> Plan:
+        """A Sum, written out if there are no elements of arrays in it, otherwise a loop."""
         terms = self.terms_over_range(node)
-        return self.sum_of(terms) if terms else _Plan((), lambda _: self.const(0.0))
+        if terms is None:
+            return sympy_arrays.sum_over_indices(self, node)
+        return self.sum_of(terms) if terms else Plan((), lambda _: self.const(0.0))
 
-    def product_over_range(self, node: Any) -> _Plan:
-        """A Product, written out."""
+    def product_over_range(self, node: Any) -> Plan:
+        """A Product, written out or as a loop."""
         factors = self.terms_over_range(node)
-        return _Plan(factors, lambda values: reduce(mul, self.numbers(values), self.const(1.0)))
+        if factors is None:
+            return sympy_arrays.product_over_indices(self, node)
+        return Plan(factors, lambda values: reduce(mul, self.numbers(values), self.const(1.0)))
 
-    def terms_over_range(self, node: Any) -> Sequence[Any]:
-        """The terms of a Sum or Product, counted."""
-        terms = written_out(node, MAX_TERMS - self.terms)
-        self.terms += len(terms)
+    def terms_over_range(self, node: Any) -> Sequence[Any] | None:
+        """The terms of a Sum or Product, counted; None if they should not be written out."""
+        if id(node) in self.survey.elements:
+            return None
+        terms = written_out(node, self.survey.extents, MAX_TERMS - self.terms)
+        self.terms += len(terms or ())
         return terms
 
 
@@ -362,9 +442,9 @@ def _sinc(x: Value) -> Value:
     return where(lt(abs(x), 1.0), series, div(sin(x), x))
 
 
-def _unary(build: Callable[[Value], Value]) -> Callable[[_Reader, Any], _Plan]:
+def _unary(build: Callable[[Value], Value]) -> Callable[[Reader, Any], Plan]:
     """The plan of a function of one number."""
-    return lambda reader, node: _Plan(
+    return lambda reader, node: Plan(
         node.args, lambda values: build(as_number(values[0], reader.dtype))
     )
 
@@ -380,22 +460,24 @@ _NAMES: Final = {
     "Sqrt": "sqrt",
     "Cbrt": "cbrt",
 }
-_PLANS: Final[dict[str, Callable[[_Reader, Any], _Plan]]] = {
-    "Symbol": _Reader.symbol,
-    "Rational": _Reader.number,
-    "Float": _Reader.number,
-    "NumberSymbol": _Reader.number,
-    "Infinity": _Reader.number,
-    "NegativeInfinity": _Reader.number,
-    "BooleanTrue": _Reader.truth,
-    "BooleanFalse": _Reader.truth,
-    "Add": _Reader.sum,
-    "Mul": _Reader.product,
-    "Pow": _Reader.product,
-    "Piecewise": _Reader.piecewise,
-    "Xor": _Reader.exclusive_or,
-    "Sum": _Reader.sum_over_range,
-    "Product": _Reader.product_over_range,
+_PLANS: Final[dict[str, Callable[[Reader, Any], Plan]]] = {
+    **sympy_arrays.PLANS,
+    "Symbol": Reader.symbol,
+    "Idx": Reader.symbol,
+    "Rational": Reader.number,
+    "Float": Reader.number,
+    "NumberSymbol": Reader.number,
+    "Infinity": Reader.number,
+    "NegativeInfinity": Reader.number,
+    "BooleanTrue": Reader.truth,
+    "BooleanFalse": Reader.truth,
+    "Add": Reader.sum,
+    "Mul": Reader.product,
+    "Pow": Reader.product,
+    "Piecewise": Reader.piecewise,
+    "Xor": Reader.exclusive_or,
+    "Sum": Reader.sum_over_range,
+    "Product": Reader.product_over_range,
     "UnevaluatedExpr": _unary(lambda x: x),
     "frac": _unary(lambda x: sub(x, floor(x))),
     "trigamma": _unary(lambda x: polygamma(x, n=1)),

@@ -18,9 +18,7 @@ _HINTS: Final = {
     "ImaginaryUnit": "symdiff works with real numbers",
     "ComplexInfinity": "symdiff works with real numbers",
     "NaN": "the expression has no value; look for 0/0 or oo - oo",
-    "MatrixBase": "give its entries as a list",
-    "MatrixExpr": "give the entries of the matrix as a list, after .as_explicit()",
-    "Indexed": "replace each indexed element by a symbol",
+    "MatrixExpr": "write it with sums, products, transposes and traces, or try .as_explicit()",
     "Tuple": "lists of lists are not flattened; give one list",
 }
 
@@ -110,7 +108,8 @@ def split(term: Any) -> Product:
     number = _ONE
     above: list[Factor] = []
     below: list[Factor] = []
-    for part in term.args if term.is_Mul else (term,):
+    # A product of matrices is a Mul, too, but none of elements.
+    for part in term.args if term.is_Mul and not term.is_Matrix else (term,):
         exact = _exact(part)
         if exact is not None:
             number *= exact
@@ -142,23 +141,25 @@ def _exact(part: Any) -> Fraction | None:
 # Sums and products over ranges.
 
 
-def written_out(node: Any, budget: int) -> Sequence[Any]:
-    """The terms of a Sum or Product over whole numbers, at most `budget` of them.
+def written_out(node: Any, known: dict[Any, Any], budget: int) -> Sequence[Any] | None:
+    """The terms of a Sum or Product over whole numbers; None if there are more than `budget`.
+
+    `known` are symbols that stand for numbers. None, too, if the range is not one of such.
 
     Raises:
-        UnsupportedError: the range is not one of given whole numbers, or there are too many.
+        UnsupportedError: SymPy fails to write the terms.
     """
-    choices: list[dict[Any, Any]] = [{}]
+    choices: list[dict[Any, Any]] = [dict(known)]
     for limit in reversed(node.limits):  # the last limit is the outermost
         grown: list[dict[Any, Any]] = []
         for chosen in choices:
             if len(limit) != 3:
-                raise unsupported(node, "give the index a first and a last value")
+                return None
             index, low, high = limit[0], limit[1].xreplace(chosen), limit[2].xreplace(chosen)
             if not (low.is_Integer and high.is_Integer and high >= low - 1):
-                raise unsupported(node, f"its range {low}..{high} is not one of known numbers")
+                return None
             if len(grown) + int(high - low) + 1 > budget:
-                raise unsupported(node, f"it has more than {MAX_TERMS} terms in all")
+                return None
             grown += [{**chosen, index: low + k} for k in range(int(high - low) + 1)]
         choices = grown
     try:

@@ -1,4 +1,4 @@
-"""Python functions of scalars, run once on stand-ins that record what is done to them."""
+"""Python functions, run once on stand-ins that record what is done to them."""
 
 from __future__ import annotations
 
@@ -8,47 +8,66 @@ from collections.abc import Callable, Mapping, Sequence
 from keyword import iskeyword
 from typing import Any, cast
 
-from symdiff.errors import ArgumentError, SymdiffError, TraceError, UnsupportedError
+import numpy as np
+
+from symdiff.errors import ArgumentError, NeedsShapes, ShapeError, SymdiffError, TraceError
 from symdiff.ir import (
+    CONST,
     F64,
-    Branch,
     Function,
     Graph,
     Leaf,
+    Literal,
     Tree,
     Type,
     Value,
     boolean,
+    build,
     copy_into,
+    destructure,
     f64,
+    leaves,
+    live,
 )
-from symdiff.parser.coerce import as_condition, as_number
-from symdiff.parser.tracer import (
-    Tracer,
+from symdiff.ops import arrays
+from symdiff.parser.capture import tracing
+from symdiff.parser.places import place, place_of
+from symdiff.parser.recording import (
+    Traced,
     apply,
     described,
     graph_of,
     is_number,
     lift,
-    place_of,
     where,
 )
+from symdiff.parser.tracer import Tracer
 
 __all__ = ["Tracer", "apply", "call_function", "trace", "where"]
 
 
-def trace(function: Callable[..., Any], args: Mapping[str, Type] | None = None) -> Function:
+def trace(
+    function: Callable[..., Any],
+    args: Mapping[str, Any] | None = None,
+    strict_scalars: bool | None = None,
+) -> Function:
     """What `function` computes, found by calling it once with a Tracer per parameter.
 
-    Parameters are those of its signature: scalars, f64 unless `args` gives another type, and in
-    the order of `args` where it names them all. What `function` raises passes through unchanged,
-    except for a TypeError or AttributeError that Python raises because of a traced value.
+    Parameters are those of its signature, in the order of `args` where it names them all. `args`
+    gives their types: each a Type, or a structure (tuples, dicts, dataclasses, ...) of Types,
+    which becomes one parameter per leaf, named as `ir.destructure` does. Those that it does not
+    give are f64 scalars. What `function` raises passes through unchanged, except for a TypeError
+    or AttributeError that Python raises because of a traced value.
+
+    With `strict_scalars` (the default without `args`) nothing is taken to be known about the
+    shapes of the parameters: the function may compute with scalars, element by element.
 
     Raises:
+        NeedsShapes: it did more than that.
         TraceError: the signature or the result cannot be traced, or the function did what a
             traced value cannot do.
+        ShapeError: operands do not fit; the message begins with the user's line.
         ArgumentError: `args` names a parameter that the function does not have.
-        UnsupportedError: a parameter is an array.
     """
     name = getattr(function, "__name__", "f")
     names = _parameters(function)
@@ -57,38 +76,57 @@ def trace(function: Callable[..., Any], args: Mapping[str, Type] | None = None) 
         raise ArgumentError(
             f"{name} has no parameter {unknown!r}; it has {', '.join(names) or 'none'}"
         )
-    for parameter, type in types.items():
-        if type.shape:
-            raise UnsupportedError(f"parameter {parameter!r} is an array ({type}); only scalars")
     graph = Graph()
-    order = list(types) if len(types) == len(names) else names
-    params = {n: graph.param(n, types.get(n, F64)) for n in order}
-    result = _call(function, [Tracer(params[n]) for n in names])
+    if strict_scalars or (strict_scalars is None and args is None):
+        graph.unshaped = []
+    params: list[Value] = []
+    arguments: dict[str, Any] = {}
+    taken: set[str] = set()
+    for parameter in list(types) if len(types) == len(names) else names:
+        tree, kinds = destructure(types.get(parameter, F64), parameter, _is_type, taken)
+        pairs = zip(leaves(tree), kinds, strict=True)
+        inner = [graph.param(leaf.name, type) for leaf, type in pairs]
+        arguments[parameter] = build(tree, iter([Tracer(p) for p in inner]))
+        params += inner
+    result = _call(graph, function, [arguments[n] for n in names])
     graph.location = None
     outputs: list[Value] = []
     tree = _structure(graph, result, outputs, name)
     if not outputs:
         raise TraceError(f"{name} returns nothing to compute: {result!r}")
-    if isinstance(tree, Leaf):
-        tree = Leaf("value")
     name = name if name.isidentifier() else "f"
-    return Function(name, tuple(params.values()), tuple(outputs), tree)
+    return Function(name, tuple(params), tuple(outputs), tree)
 
 
-def _call(function: Callable[..., Any], tracers: Sequence[Tracer]) -> Any:
+def _is_type(part: Any) -> bool:
+    return isinstance(part, Type)
+
+
+def _call(graph: Graph, function: Callable[..., Any], operands: Sequence[Any]) -> Any:
     """What `function` returns.
 
     Raises:
         TraceError: a traced value was given to something in Python that has no use for it.
+        NeedsShapes: the trace is without shapes and ran into something that needs them.
     """
     try:
-        return function(*tracers)
-    except (TypeError, AttributeError) as error:
-        if isinstance(error, SymdiffError) or not re.search(r"\bTracer\b", str(error)):
+        with tracing(graph):
+            result = function(*operands)
+    except NeedsShapes:
+        raise
+    except Exception as error:
+        if graph.unshaped:  # the function caught the error that told so, and failed later
+            raise NeedsShapes(graph.unshaped[0]) from error
+        if not isinstance(error, (TypeError, AttributeError)) or isinstance(error, SymdiffError):
+            raise
+        if not re.search(r"\bTracer\b", str(error)):
             raise
         message = str(error).replace("'Tracer' object", "a traced value")
         message = re.sub(r"\bTracer\b", "traced value", message)
-        raise TraceError(f"{place_of(error)}{message}; a traced value is a scalar") from error
+        raise TraceError(f"{place_of(error)}{message}") from error
+    if graph.unshaped:
+        raise NeedsShapes(graph.unshaped[0])
+    return result
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
@@ -118,27 +156,30 @@ def _wrapping(name: str) -> str:
 
 def _structure(graph: Graph, result: Any, outputs: list[Value], name: str) -> Tree:
     """The tree of `result`, whose leaves are appended to `outputs`."""
-    if isinstance(result, (tuple, list)):
-        parts = cast("tuple[Any, ...]", result)
-        children = tuple([_structure(graph, part, outputs, name) for part in parts])
-        fields = cast("tuple[str, ...] | None", getattr(parts, "_fields", None))
-        return Branch(children, fields, parts.__class__.__name__ if fields else "")
-    if not isinstance(result, Tracer) and not is_number(result):
-        raise TraceError(
-            f"{name} returns {described(result)}; it must return a number "
-            "computed from its parameters, or a tuple of such numbers"
-        )
-    outputs.append(lift(graph, result, f64))
-    return Leaf(f"value_{len(outputs) - 1}")
+    tree, parts = destructure(result, "value", lambda part: isinstance(part, Traced))
+    for part in parts:
+        if not isinstance(part, (Traced, np.ndarray)) and not is_number(part):
+            what = described(result) if part is result else f"{described(part)} in its result"
+            raise TraceError(
+                f"{name} returns {what}; it must return numbers or arrays "
+                "computed from its parameters, or tuples, lists or dicts of such"
+            )
+        outputs.append(lift(graph, part, f64))
+    return Leaf("value") if isinstance(tree, Leaf) else tree
+
+
+# Functions of symdiff called while another one is traced.
 
 
 def call_function(fn: Function, operands: Sequence[Any]) -> list[Tracer]:
     """The outputs of `fn` at `operands`, of which one at least is traced, recorded in its trace.
 
+    A function of scalars maps over arrays, element by element.
+
     Raises:
         ArgumentError: the number of operands is not that of the parameters.
-        TraceError: an operand is neither a real number nor a traced value of this function.
-        UnsupportedError: a parameter is an array.
+        TraceError: an operand is neither real numbers nor a traced value of this function.
+        ShapeError: an operand does not have the shape of its parameter.
     """
     if len(operands) != len(fn.params):
         raise ArgumentError(
@@ -148,12 +189,30 @@ def call_function(fn: Function, operands: Sequence[Any]) -> list[Tracer]:
     graph = graph_of(operands)
     known: dict[Value, Value] = {}
     for param, operand in zip(fn.params, operands, strict=True):
-        if param.type.shape:
-            raise UnsupportedError(
-                f"{fn.name} is called with traced values, "
-                f"but its parameter {param.attr('name')!r} is an array ({param.type})"
-            )
         dtype = param.type.dtype
         value = lift(graph, operand, f64 if dtype is boolean else dtype)
-        known[param] = as_condition(value) if dtype is boolean else as_number(value, dtype)
-    return [Tracer(value) for value in copy_into(graph, fn.outputs, known)]
+        known[param] = arrays.cast(value, dtype)
+    if all(v.type.shape == p.type.shape for p, v in known.items()):
+        return [Tracer(value) for value in copy_into(graph, fn.outputs, known)]
+    values = fn.live()
+    if any(v.type.shape for v in known) or not all(v.op.elementwise or not v.args for v in values):
+        given = ", ".join(str(v.type) for v in known.values())
+        wanted = ", ".join(str(p.type) for p in fn.params)
+        raise ShapeError(f"{place()}{fn.name} takes {wanted}, got {given}; map over it by sd.vmap")
+    return [Tracer(value) for value in _mapped(graph, fn, known)]
+
+
+def _mapped(graph: Graph, fn: Function, known: dict[Value, Value]) -> list[Value]:
+    """The outputs of `fn`, all of whose operations act on elements, at arrays."""
+    shape = arrays.common_shape(fn.name, [v.type.shape for v in known.values()])
+    made = {param: arrays.spread(value, shape) for param, value in known.items()}
+    for value in live(fn.outputs):
+        if value in made:
+            continue
+        if value.op is CONST:
+            literal = cast("Literal", value.literal)
+            made[value] = graph.const(literal.array, value.type.with_shape(()))
+            made[value] = arrays.spread(made[value], shape)
+        else:
+            made[value] = graph.add(value.op, tuple([made[a] for a in value.args]), value.attrs)
+    return [made[output] for output in fn.outputs]

@@ -10,8 +10,7 @@ import pytest
 from symdiff import ops
 from symdiff.autodiff.transforms import gradient
 from symdiff.codegen.dot import dot
-from symdiff.errors import UnsupportedError
-from symdiff.ir import F64, Function, Graph, Leaf, Type, f64
+from symdiff.ir import ITEM, F64, Branch, Function, Graph, Leaf, Type, f64
 from symdiff.passes import PIPELINE, run
 
 
@@ -58,8 +57,36 @@ def test_labels_are_escaped(name: str) -> None:
         subprocess.run(["dot", "-Tsvg"], input=text.encode(), capture_output=True, check=True)
 
 
-def test_tensors_are_refused_by_name() -> None:
+def test_arrays_are_drawn_with_their_types() -> None:
     graph = Graph()
-    x = graph.param("x", Type(f64, (2,)))
-    with pytest.raises(UnsupportedError, match=r"parameter x: a graph takes scalars, not f64\[2\]"):
-        dot(Function("f", (x,), (x,)))
+    w, x = graph.param("W", Type(f64, (2, 3))), graph.param("x", Type(f64, (3,)))
+    y = ops.add(ops.contract(w, x, spec="ij,j->i"), graph.const([0.5, 2.0], Type(f64, (2,))))
+    longer = graph.const(range(100), Type(f64, (100,)))
+    total = ops.add(ops.reduce_sum(y, shape=()), ops.reduce_sum(longer, shape=()))
+    text = dot(Function("f", (w, x), (total,)))
+    for label in (
+        r"W\nf64[2,3]",
+        r"contract\nspec=ij,j->i\nf64[2]",
+        r"[0.5, 2.0]\nf64[2]",
+        r"const\nf64[100]",
+        r"+\nf64[2]",
+        "reduce_sum",
+    ):
+        assert f'label="{label}"' in text
+
+
+def test_a_loop_is_one_node() -> None:
+    inner = Graph()
+    c, t = inner.param("c", F64), inner.param("t", F64)
+    body = Function("step", (c, t), (ops.sin(ops.mul(c, t)), c), Branch((Leaf("c"), Leaf("y"))))
+    graph = Graph()
+    x, xs = graph.param("x", F64), graph.param("xs", Type(f64, (9,)))
+    attrs = {"body": body, "carries": 1, "inputs": 1, "length": 9, "reverse": False}
+    loop = ops.scan(x, xs, **attrs)
+    carry, ys = (graph.add(ITEM, (loop,), (("index", i),)) for i in range(2))
+    result = Branch((Leaf("carry"), Leaf("ys")))
+    text = dot(Function("f", (x, xs), (carry, ys), result))
+    assert r'label="scan\nbody=step, carries=1, inputs=1, length=9, reverse=False\n' in text
+    assert "sin" not in text
+    assert text.count(" -> ") == 4
+    assert "-> out1 [label=1]" in text

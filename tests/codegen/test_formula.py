@@ -14,7 +14,6 @@ from op_functions import ELEMENTWISE, ULPS, of_op, samples
 from symdiff import ops
 from symdiff.autodiff.transforms import gradient, hessian
 from symdiff.codegen.formula import assignments, formula
-from symdiff.errors import UnsupportedError
 from symdiff.ir import (
     BOOL,
     F64,
@@ -26,7 +25,6 @@ from symdiff.ir import (
     Type,
     Value,
     f32,
-    f64,
     interpret,
 )
 from symdiff.parser.text import parse_text
@@ -207,12 +205,3 @@ def test_single_precision_constants_are_short() -> None:
     graph = Graph()
     x = graph.param("x", Type(f32))
     assert formula(Function("f", (x,), (mul(0.1, mul(np.pi, x)),))) == "0.1 * (pi * x)"
-
-
-def test_tensors_are_refused_by_name() -> None:
-    graph = Graph()
-    x = graph.param("x", Type(f64, (2,)))
-    with pytest.raises(
-        UnsupportedError, match=r"parameter x: a formula takes scalars, not f64\[2\]"
-    ):
-        formula(Function("f", (x,), (x,)))

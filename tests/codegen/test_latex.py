@@ -10,8 +10,7 @@ from op_functions import ELEMENTWISE, of_op
 from symdiff import ops
 from symdiff.autodiff.transforms import gradient, hessian, jacobian
 from symdiff.codegen.latex import latex, symbol
-from symdiff.errors import UnsupportedError
-from symdiff.ir import F64, Branch, Function, Graph, Leaf, Op, Type, Value, f64
+from symdiff.ir import F64, Branch, Function, Graph, Leaf, Op, Value
 from symdiff.passes import PIPELINE, run
 
 Build = Callable[[Value, Value, Value], Value]
@@ -152,10 +151,3 @@ def test_other_results_keep_their_names() -> None:
     assert latex(fn) == (
         "\\begin{aligned}\nd_{\\mathrm{foo}} &= x \\\\\n\\mathrm{area}_{2} &= -x\n\\end{aligned}"
     )
-
-
-def test_tensors_are_refused_by_name() -> None:
-    graph = Graph()
-    x = graph.param("x", Type(f64, (2,)))
-    with pytest.raises(UnsupportedError, match=r"parameter x: LaTeX takes scalars, not f64\[2\]"):
-        latex(Function("f", (x,), (x,)))

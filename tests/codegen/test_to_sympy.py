@@ -23,7 +23,21 @@ from symdiff.ir import (
     f64,
     interpret,
 )
-from symdiff.ops import OPS, broadcast, convert, sin
+from symdiff.ops import (
+    OPS,
+    broadcast,
+    concatenate,
+    contract,
+    convert,
+    cumsum,
+    lt,
+    mul,
+    reduce_sum,
+    reshape,
+    sin,
+    slice_,
+    where,
+)
 from symdiff.parser.sympy import parse_sympy
 
 approx = cast("Any", pytest.approx)  # pyright: ignore[reportUnknownMemberType]
@@ -134,12 +148,79 @@ def test_a_sum_that_is_used_twice_stays_whole() -> None:
 
 def test_what_cannot_be_exported_is_named() -> None:
     graph = Graph()
-    a = graph.param("a", Type(f64, (1,)))
-    with pytest.raises(UnsupportedError, match="param with the type"):
-        to_sympy(Function("f", (a,), (broadcast(a, shape=(3,)),)))
+    a, cube = graph.param("a", Type(f64, (3,))), graph.param("cube", Type(f64, (2, 2, 2)))
+    with pytest.raises(UnsupportedError, match=r"no equivalent of cumsum of type f64\[3\]"):
+        to_sympy(Function("f", (a,), (cumsum(a, axis=0, reverse=False),)))
+    with pytest.raises(UnsupportedError, match=r"no equivalent of param of type f64\[2,2,2\]"):
+        to_sympy(Function("f", (cube,), (cube,)))
+    with pytest.raises(UnsupportedError, match=r"no equivalent of where of type f64\[3\]"):
+        to_sympy(Function("f", (a,), (where(lt(a, 0.0), a, mul(a, 2.0)),)))
     b = graph.param("b", F64)
     with pytest.raises(UnsupportedError, match="no equivalent of the operation broadcast"):
         to_sympy(Function("f", (b,), (broadcast(b, shape=()),)))
+
+
+A, B, C, v = (S.MatrixSymbol(*a) for a in (("A", 3, 4), ("B", 4, 3), ("C", 3, 3), ("v", 4, 1)))
+i, j = S.symbols("i j", integer=True)
+u = S.IndexedBase("u", shape=(6,))
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        A * B + C.T, x * A, S.Trace(A * B) * x, S.HadamardProduct(C, C.T), S.HadamardPower(C, x),
+        (A * v).applyfunc(S.tanh), S.Matrix([[x, 1], [x**2, y]]), C - S.Identity(3).as_explicit(),
+        A[1, 2] * x, A[0:2, 1:3], S.OneMatrix(2, 3) * x, (v.T * v)[0, 0] / x, S.DotProduct(v, v),
+        S.Sum(100 * (u[i + 1] - u[i] ** 2) ** 2 + (1 - u[i]) ** 2, (i, 0, 4)),
+        S.Sum(C[i, j] * v[j, 0] * A[i, 0], (i, 0, 2), (j, 0, 2)), C.applyfunc(S.Lambda(x, 1 / x)),
+        S.Sum(S.exp(-(C[i, j] ** 2)), (i, 0, 2), (j, 0, 2)), S.BlockMatrix([[A, C]]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_matrices_go_there_and_back(expr: Any, rng: np.random.Generator) -> None:
+    fn = parse_sympy(expr)
+    point = {p.attr("name"): rng.uniform(0.5, 2, p.type.shape) for p in fn.params}
+    (expected,) = interpret(fn, [point[name] for name in fn.param_names])
+    back = parse_sympy(to_sympy(fn))
+    columns = {p.attr("name"): np.reshape(point[p.attr("name")], p.type.shape) for p in back.params}
+    (got,) = interpret(back, [columns[name] for name in back.param_names])
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_matrices_look_as_they_were_written() -> None:
+    for expr in (A * B + C.T, x * A, S.Trace(A * B), S.HadamardProduct(C, C.T), 2 * A[1, 2]):
+        assert to_sympy(parse_sympy(expr)) == expr
+
+
+def test_reductions_and_repetitions_of_vectors(rng: np.random.Generator) -> None:
+    graph = Graph()
+    a, m = graph.param("a", Type(f64, (3,))), graph.param("m", Type(f64, (2, 3)))
+    values = {"a": rng.normal(size=3), "m": rng.normal(size=(2, 3))}
+    matrices = {
+        S.MatrixSymbol("a", 3, 1): S.Matrix(values["a"]),
+        S.MatrixSymbol("m", 2, 3): S.Matrix(values["m"]),
+    }
+    row = broadcast(a, shape=(2, 3))
+    for output in (
+        row,
+        mul(row, m),
+        reduce_sum(m, shape=(3,)),
+        reduce_sum(m, shape=(2, 1)),
+        reduce_sum(m, shape=()),
+        reshape(a, shape=(1, 3)),
+        contract(a, m, spec="j,ij->i"),
+        contract(a, a, spec="i,i->"),
+        contract(a, a, spec="i,j->ji"),
+        contract(m, m, spec="ij,ij->"),
+        contract(m, m, spec="ij,kj->ik"),
+        slice_(m, start=(1, 0), step=(1, 2), shape=(1, 1)),
+        slice_(m, start=(0, 1), step=(1, 1), shape=(2, 2)),
+        concatenate(row, m, axis=0),
+    ):
+        fn = Function("f", (a, m), (output,))
+        (expected,) = interpret(fn, list(values.values()))
+        got = np.array(to_sympy(fn).subs(matrices).doit(), np.float64)
+        np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=1e-12)
 
 
 def test_depth_ends_in_a_clear_error() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import symdiff as sd
 from symdiff.errors import ParseError, UnsupportedError
-from symdiff.ir import BOOL, F32, F64, Type, f64, interpret, print_function, verify
+from symdiff.ir import BOOL, F32, F64, interpret, print_function, verify
 from symdiff.parser.sympy import is_sympy, parse_sympy
 
 approx = cast("Any", pytest.approx)  # pyright: ignore[reportUnknownMemberType]
@@ -153,11 +153,6 @@ def test_a_symbol_that_is_not_among_args_is_named() -> None:
         parse_sympy(x * y, {"x": F64})
 
 
-def test_arrays_are_not_there_yet() -> None:
-    with pytest.raises(UnsupportedError, match=r"'x' is an array \(f64\[3\]\)"):
-        parse_sympy(x, {"x": Type(f64, (3,))})
-
-
 def test_a_lambda_has_its_own_order() -> None:
     fn = parse_sympy(S.Lambda((y, x), x - y), name="g")
     assert fn.name == "g"
@@ -257,15 +252,10 @@ class gamma(S.Function):  # noqa: N801
         (S.Function("gamma")(x), "give the function a definition"),
         (gamma(x), r"gamma is not supported here: gamma\(x\)"),
         (S.LambertW(x), r"LambertW\(x\)"),
-        (S.Matrix([x]), "entries as a list"),
-        (S.ImmutableMatrix([x]), "entries as a list"),
-        (A, "as_explicit"),
-        (S.IndexedBase("a")[i], "Indexed"),
+        (S.KroneckerProduct(A, A), "as_explicit"),
         (S.polygamma(y, x), "constant whole number"),
         (S.Sum(x**i, (i, 0, S.oo)), r"range 0\.\.oo"),
         (S.Sum(x**i, (i, 0, y)), r"range 0\.\.y"),
-        (S.Sum(x**i, (i, 1, 20_000)), "more than 10000 terms"),
-        (S.Sum(S.Sum(x, (i, 1, 200)), (j, 1, 200)), "more than 10000 terms"),
         (S.sin, "sin is a class of SymPy"),
         ([], "empty list"),
         ([[x]], "not a SymPy expression: list"),

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.errors import ArgumentError, TraceError, UnsupportedError
-from symdiff.ir import BOOL, F32, F64, Branch, Function, Type, f64, interpret, verify
+from symdiff.errors import ArgumentError, TraceError
+from symdiff.ir import BOOL, F32, F64, Branch, Function, interpret, verify
 from symdiff.parser.trace import Tracer, apply, call_function, trace, where
 
 POINTS = [(0.7, 1.3), (-2.4, 0.6), (3.0, -1.5), (-0.5, -0.5)]
@@ -143,8 +143,6 @@ def test_args_give_types() -> None:
 def test_args_that_do_not_fit() -> None:
     with pytest.raises(ArgumentError, match="area has no parameter 'h'; it has x, y"):
         trace(area, {"h": F64})
-    with pytest.raises(UnsupportedError, match=r"'x' is an array \(f64\[3\]\)"):
-        trace(area, {"x": Type(f64, (3,))})
 
 
 def test_args_give_the_order_of_the_parameters() -> None:
@@ -210,7 +208,8 @@ def test_attributes_and_protocols() -> None:
         assert f"{x}" == str(x) == repr(x) == f"{x!r}"
         return x.real + x.imag
 
-    assert outputs(f, 2.0) == [2.0]
+    fn = trace(f, {"x": F64})
+    assert interpret(fn, [2.0]) == [2.0]
 
 
 def test_apply_without_traced_values_computes() -> None:
@@ -256,8 +255,8 @@ def test_tracers_hash_and_print() -> None:
     seen: list[Any] = []
 
     def f(x: Any) -> Any:
-        seen.append((len({x: 1, x + 1: 2}), repr(x), x.shape, x.ndim, isinstance(x, Tracer)))
+        seen.append((len({x: 1, x + 1: 2}), repr(x), isinstance(x, Tracer)))
         return x
 
     trace(f)
-    assert seen == [(2, "Tracer(<%0: f64 = param >)", (), 0, True)]
+    assert seen == [(2, "Tracer(<%0: f64 = param >)", True)]

@@ -70,9 +70,13 @@ def test_large_integers_by_position_and_by_name(compile: Callable[..., Any]) -> 
     assert kernel(2**70) == kernel(x=2**70) == float(2**70)
 
 
-def test_integer_parameters_are_refused() -> None:
-    with pytest.raises(sd.UnsupportedError, match="integers"):
-        sd.compile("n*x", args={"n": "i64", "x": "f64"})
+def test_integer_parameters(compile: Callable[..., Any]) -> None:
+    kernel = compile("n*x", args={"n": "i64", "x": "f64"})
+    assert kernel(3, 2.0) == 6.0
+    np.testing.assert_array_equal(kernel(np.arange(3), 2.0), [0, 2, 4])
+    for wrong in (2.5, np.array([1.0]), 2**70):
+        with pytest.raises(sd.ArgumentError, match="n: "):
+            kernel(wrong, 2.0)
 
 
 def test_names(compile: Callable[..., Any]) -> None:

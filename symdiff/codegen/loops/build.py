@@ -11,6 +11,7 @@ from symdiff.codegen.loops.fuse import Root, Tree, arrange, common
 from symdiff.codegen.loops.fuse import add as put_alone
 from symdiff.codegen.loops.memory import drop_unread, plan
 from symdiff.codegen.loops.nests import NestBuilder, running_place
+from symdiff.codegen.loops.order import fixed_values, reorder
 from symdiff.codegen.loops.prepare import prepare
 from symdiff.codegen.loops.program import (
     Affine,
@@ -65,6 +66,8 @@ class _Builder:
         self.roots: dict[Value, list[Root]] = {}
         self.reads: dict[Value, list[tuple[Root | None, Place | None]]] = {}
         self.barrier = 0
+        self.fixed = fixed_values(fn)
+        self.layouts: dict[Value, tuple[int, ...]] = {}
         self.checked: set[tuple[Value, int]] = set()
         self.filled: dict[Value, Buffer] = {}  # constants, written out for steps of their own
         self.live = fn.live()
@@ -215,6 +218,9 @@ class _Builder:
 
     def arrange(self, root: Root) -> None:
         self.record(root)
+        reorder(root, self.layouts, self.fixed)
+        if root.order and root.value not in self.fixed:
+            self.layouts[root.value] = tuple(a for a in root.axes if a is not None)
         self.roots.setdefault(root.value, []).append(root)
         arrange(self.items, root, self.position, self.barrier)
 
@@ -359,7 +365,8 @@ class _Builder:
                     break
                 shared = min(shared, common(root.path, reader.path))
             dropped = {root.axes[level] for level in range(shared)}
-            kept = tuple(a for a in range(len(value.type.shape)) if a not in dropped)
+            axes = self.layouts.get(value) or range(len(value.type.shape))
+            kept = tuple(a for a in axes if a not in dropped)
             self.memory.kept[value] = kept
             buffer.size = prod(value.type.shape[a] for a in kept)
 

@@ -38,6 +38,7 @@ class Root:
             concatenation, an embedding).
         extent, status: of a check: the indices that are right, and what to report otherwise.
         whole: readers of the value need all of it, not the same element.
+        order: the axis of `source` that each loop runs along, where it is not the next one.
         reads: the stored values that it reads, and where, in terms of `vars`.
     """
 
@@ -53,10 +54,17 @@ class Root:
     extent: int = 0
     status: int = 0
     vars: tuple[Var, ...] = ()
+    order: tuple[int, ...] = ()
     reads: dict[Value, list[Place | None]] = field(
         default_factory=dict[Value, "list[Place | None]"]
     )
     path: list[Loop] = field(default_factory=list["Loop"])
+
+    def along(self, place: Place) -> Place:
+        """The element of `source` for the iteration `place`."""
+        if not self.order:
+            return place
+        return tuple(place[self.order.index(axis)] for axis in range(len(place)))
 
     @property
     def reduced(self) -> int | None:

@@ -152,7 +152,9 @@ class NestBuilder:
             if root.kind != "reduce" or REDUCTIONS[root.value.op] != "sum":
                 return []
             inner = (*place, *(Affine(0, ((Var(n, 99), 1),)) for n in root.loops[len(place) :]))
-            found = [e for m in _masks(root.source) if (e := self.e.below_zero(m, inner))]
+            found = [
+                e for m in _masks(root.source) if (e := self.e.below_zero(m, root.along(inner)))
+            ]
             shared = [e for e in found if shared is None or e in shared]
         return [
             e for e in shared or () if e.depth == var.depth and abs(dict(e.terms).get(var, 0)) == 1
@@ -258,6 +260,7 @@ class NestBuilder:
         self.e.put(len(self.e.scopes) - 1, statement)
 
     def map(self, root: Root, place: Place) -> None:
+        place = root.along(place)
         if root.source is root.value and root.source in self.e.memory.buffers:
             if self.e.memory.buffers[root.source] is root.buffer:
                 element = self.e.compute_here(root.source, place)
@@ -271,7 +274,7 @@ class NestBuilder:
     def reduce(self, root: Root, place: Place) -> None:
         value = root.source
         kind = REDUCTIONS[root.value.op]
-        element = self.e.element(value, place)
+        element = self.e.element(value, root.along(place))
         at = self.result_place(root, place)
         dtype = root.value.type.dtype
         if root.reduced is None:  # nothing is reduced: every loop has an axis

@@ -77,7 +77,13 @@ def _canonical(x: Value, y: Value, spec: str) -> Value:
 def _matrix(x: Value, labels: str, both: str, rows: str, columns: str) -> tuple[Value, str]:
     """`x` as (batch of) matrices, and the order of its last two axes: "rs" or "sr"."""
     extents = dict(zip(labels, x.type.shape, strict=True))
-    order = "sr" if labels == both + columns + rows and labels != both + rows + columns else "rs"
+    if labels == both + rows + columns:
+        order = "rs"
+    elif labels == both + columns + rows:
+        order = "sr"
+    else:  # to be copied: with long rows of memory
+        longer = prod(extents[c] for c in columns) >= prod(extents[c] for c in rows)
+        order = "rs" if longer else "sr"
     wanted = both + (rows + columns if order == "rs" else columns + rows)
     axes = tuple(labels.index(c) for c in wanted)
     if axes != tuple(range(len(axes))):

@@ -79,7 +79,8 @@ def stored_values(fn: Function, extra: Iterable[Value]) -> set[Value]:
     fixed = _forced(fn, live) | set(extra)
     chosen = fixed
     for _ in range(3):  # what is stored makes its users cheaper, so look again
-        again = _worth_storing(live, fixed, _costs(live, chosen))
+        cheap, dear = _costs(live, chosen, 0), _costs(live, chosen, _GATHER_COST)
+        again = _worth_storing(live, fixed, cheap, dear)
         if again == chosen:
             break
         chosen = again
@@ -91,20 +92,25 @@ def _given(value: Value) -> bool:
 
 
 def _forced(fn: Function, live: list[Value]) -> set[Value]:
-    found = {v for v in live if needs_memory(v)}
-    found |= {v for v in fn.outputs if not _given(v)}
-    for value in live:
-        whole: tuple[Value, ...] = ()
-        if (value.op in _WHOLE and value.op.name in ("contract", "scan")) or (
-            value.op.name == "reshape" and not affine_reshape(value)
-        ):
-            whole = value.args
-        found |= {a for a in whole if not _given(a)}
-    return {v for v in found if not isinstance(v.type, TupleType)}
+    found = {v for v in live if needs_memory(v)} | set(fn.outputs) | whole_operands(fn)
+    return {v for v in found if not _given(v) and not hasattr(v.type, "elements")}
 
 
-def _costs(live: list[Value], stored: set[Value]) -> dict[Value, int]:
-    """The operations that it takes to have one element of each value where it is used."""
+def whole_operands(fn: Function) -> set[Value]:
+    """The values that steps read as a whole: operands of matrix products, loops and reshapes."""
+    found: set[Value] = set()
+    for value in fn.live():
+        by_step = value.op in _WHOLE and value.op.name in ("contract", "scan")
+        if by_step or (value.op.name == "reshape" and not affine_reshape(value)):
+            found.update(value.args)
+    return found
+
+
+def _costs(live: list[Value], stored: set[Value], gather: int) -> dict[Value, int]:
+    """The operations that it takes to have one element of each value where it is used.
+
+    `gather` is the cost of reading at a computed place.
+    """
     cost: dict[Value, int] = {}
     for value in live:
         if not value.args or value in stored:
@@ -115,15 +121,21 @@ def _costs(live: list[Value], stored: set[Value]) -> dict[Value, int]:
             terms = prod(value.args[0].type.shape) // max(1, prod(value.type.shape))
             total = terms * (total + 1)
         elif value.op.name == "gather":
-            total += _GATHER_COST
+            total += gather
         elif value.op not in VIEWS and value.op is not ITEM:
             total += operation_cost(value)
         cost[value] = total
     return cost
 
 
-def _worth_storing(live: list[Value], fixed: set[Value], cost: dict[Value, int]) -> set[Value]:
-    """`fixed` and the expensive values that would be computed more than once."""
+def _worth_storing(
+    live: list[Value], fixed: set[Value], cheap: dict[Value, int], dear: dict[Value, int]
+) -> set[Value]:
+    """`fixed` and the expensive values that would be computed more than once.
+
+    Users in the same loop share what they gather, so that costs nothing (`cheap`); an inner loop
+    that repeats it pays every time (`dear`).
+    """
     stored = set(fixed)
     # Where each value is needed: pairs of a stored value and the views on the way there.
     keys: dict[Value, set[tuple[int, int]]] = {}
@@ -131,6 +143,7 @@ def _worth_storing(live: list[Value], fixed: set[Value], cost: dict[Value, int])
     for user in reversed(live):
         wanted = keys.get(user, set())
         splits = len(wanted) > 1 or user in again
+        cost = dear if user in again else cheap
         plain = user.op not in VIEWS and not _given(user) and not hasattr(user.type, "elements")
         if user not in stored and splits and plain and cost[user] > EXPENSIVE:
             stored.add(user)

@@ -1,0 +1,341 @@
+"""Functions as users hold them: operations on parameters, which print, transform and compile."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from symdiff import autodiff, codegen, ir, parser, passes, runtime
+from symdiff.arguments import Arguments, TracedArgument, scan
+from symdiff.errors import ArgumentError
+from symdiff.ops import OPS
+from symdiff.passes import OperationCount
+from symdiff.runtime import Kernel, Operand, Program
+
+DTYPES: Final = {"float64": ir.f64, "f64": ir.f64, "float32": ir.f32, "f32": ir.f32}
+DEFAULTS: Final[dict[str, Any]] = {"dtype": "float64", "fastmath": False, "target": "host"}
+
+
+@contextmanager
+def collector_paused() -> Generator[None, None, None]:
+    """No cyclic garbage collection inside: graphs are large, alive, and slow to walk again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The operations of one evaluation, by kind and in total.
+
+    Attributes:
+        value: the function alone.
+        value_and_grad: the function and its derivatives with respect to all parameters.
+        workspace_bytes: scratch memory of the compiled function.
+    """
+
+    value: OperationCount
+    value_and_grad: OperationCount
+    workspace_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times the work of the value it takes to have the gradient too."""
+        return self.value_and_grad.total / max(1, self.value.total)
+
+
+class Function:
+    """A formula as symdiff sees it: parameters, outputs, and the operations between them.
+
+    Made by `symdiff.function` and by the transformations. Printing it shows its IR. Calling it
+    compiles it at the first call. `stages` has the seconds that each stage took so far.
+
+        >>> import symdiff as sd
+        >>> f = sd.function("x*sin(y)")
+        >>> f(2.0, 0.5)
+        0.958851077208406
+        >>> f.parameters
+        ('x', 'y')
+    """
+
+    _fn: ir.Function
+
+    def __init__(
+        self,
+        fn: ir.Function,
+        primal: Function | None = None,
+        stages: dict[str, float] | None = None,
+        arguments: Arguments | None = None,
+    ) -> None:
+        self._fn = fn
+        self._primal = primal
+        self._arguments = arguments  # None where every parameter is a single array or number
+        self.stages = stages or {}
+        self._lock = threading.Lock()
+        self._kernel: Kernel | None = None
+        self._optimized: ir.Function | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self._fn.name
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters, in order."""
+        if self._arguments is None:
+            return self._fn.param_names
+        return tuple(name for name, _ in self._arguments)
+
+    @property
+    def arguments(self) -> Arguments:
+        """The parameters with their structures, whose leaves are the parameters in the IR."""
+        if self._arguments is None:
+            return tuple((name, ir.Leaf(name)) for name in self._fn.param_names)
+        return self._arguments
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs, in order."""
+        return tuple(leaf.name for leaf in ir.leaves(self._fn.result))
+
+    @property
+    def ir(self) -> ir.Function:
+        """The function in the intermediate representation, as parsed or transformed."""
+        return self._fn
+
+    def specialize(self, *args: Any, **kwargs: Any) -> Function:
+        """The function for arguments such as these: itself, since its types are known already.
+
+        For a function of arrays whose shapes are still open (see `symdiff.function`), the one for
+        the shapes and dtypes of the given arrays, or for types such as `"f64[8,4]"`.
+        """
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs at numbers or arrays, see `Kernel`. Inside a traced function: inlined."""
+        for argument in args:
+            if type(argument) is not float and isinstance(argument, parser.Tracer):
+                return self._inline(args, kwargs)
+        if kwargs and any(isinstance(a, parser.Tracer) for a in kwargs.values()):
+            return self._inline(args, kwargs)
+        if self._arguments is not None and _traced((*args, *kwargs.values())):
+            return self._inline(args, kwargs)
+        return (self._kernel or self.kernel)(*args, **kwargs)
+
+    def _inline(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        given = runtime.bind(self.name, self.parameters, args, kwargs)
+        operands: list[Any] = []
+        for (name, tree), argument in zip(self.arguments, given, strict=True):
+            try:
+                operands += ir.flatten(tree, argument)
+            except ValueError as error:
+                raise ArgumentError(f"{self.name}: {name}: {error}") from None
+        for operand in operands:
+            if isinstance(operand, parser.Tracer) and any(p.type.shape for p in self._fn.params):
+                parser.need_shapes(operand.value.graph, f"{self.name} is a function of arrays")
+        return ir.build(self._fn.result, iter(parser.call_function(self._fn, operands)))
+
+    @property
+    def kernel(self) -> Kernel:
+        """The compiled function, made when it is first asked for."""
+        with self._lock:
+            made = self._kernel or compiled(self, DEFAULTS)
+            self._kernel = made
+            return made
+
+    def optimized(self) -> ir.Function:
+        """The IR after the passes of `symdiff.passes.PIPELINE`."""
+        if self._optimized is None:
+            start = time.perf_counter()
+            with collector_paused():
+                self._optimized = passes.run(passes.PIPELINE, self._fn)
+            self.stages["passes"] = time.perf_counter() - start
+        return self._optimized
+
+    @collector_paused()
+    def formula(self) -> str:
+        """The function as text: an expression or a short program, which symdiff reads back.
+
+        Order, types and unused parameters are not in the text; give them as `args`. For people
+        only, and a ParseError when read: infinite and NaN constants (`<inf>`, `<nan>`), and
+        parameters that text cannot spell (`<x y>`, `<pi>`).
+        """
+        return codegen.formula(self.optimized())
+
+    @collector_paused()
+    def assignments(self) -> list[tuple[str, str]]:
+        """The function as readable assignments, shared subexpressions named."""
+        return codegen.assignments(self.optimized())
+
+    @collector_paused()
+    def latex(self) -> str:
+        """The function as LaTeX."""
+        return codegen.latex(self.optimized())
+
+    @collector_paused()
+    def graph(self) -> str:
+        """The computation graph in Graphviz's DOT language."""
+        return codegen.dot(self.optimized())
+
+    @collector_paused()
+    def to_sympy(self) -> Any:
+        """The function as a SymPy expression, or as a tuple of them in the result's structure.
+
+        Raises:
+            UnsupportedError: SymPy has no counterpart of an operation.
+        """
+        return codegen.to_sympy(passes.simplify(self._fn))
+
+    @collector_paused()
+    def cost(self) -> Cost:
+        """The operations that value, and value and gradient, take.
+
+        >>> import symdiff as sd
+        >>> cost = sd.function("sin(x*y)").cost()
+        >>> cost.value.total, cost.value_and_grad.total
+        (2, 4)
+        """
+        primal = self._primal or self
+        value = primal.optimized()
+        wrt = [i for i, p in enumerate(primal.ir.params) if p.type.dtype.kind == "f"]
+        if self.name == f"{primal.name}_value_and_grad" and len(self.outputs) == len(wrt) + 1:
+            both = self.optimized()
+        elif wrt and all(o.type.dtype.kind == "f" for o in value.outputs):
+            one = len(value.outputs) == 1
+            transform = partial(autodiff.gradient, with_value=True) if one else autodiff.vjp
+            derived = derivative(transform, primal.ir, wrt, bare=False)
+            both = passes.run(passes.PIPELINE, derived)
+        else:
+            both = value
+        lowered = passes.run(passes.LOWERING, self.optimized())
+        return Cost(
+            passes.count_operations(value),
+            passes.count_operations(both),
+            8 * codegen.layout(lowered).workspace,
+        )
+
+    @collector_paused()
+    def __str__(self) -> str:
+        return ir.print_function(self._fn)
+
+    def __repr__(self) -> str:
+        return f"<symdiff function {self.name}({', '.join(self.parameters)})>"
+
+    def _repr_latex_(self) -> str:
+        return f"$$\\displaystyle {self.latex()}$$"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        primal = self._primal and str(self._primal)
+        arguments = self._arguments
+        if arguments is not None:
+            arguments = tuple((name, ir.without_factories(tree)) for name, tree in arguments)
+        return _read_function, (str(self), primal, arguments)
+
+
+def _traced(arguments: Sequence[Any]) -> bool:
+    """Whether a traced value is among the leaves of the arguments."""
+    try:
+        for argument in arguments:
+            scan(argument, [], [])
+    except TracedArgument:
+        return True
+    except ArgumentError:  # for the kernel, which says more
+        return False
+    return False
+
+
+def _read_function(text: str, primal: str | None, arguments: Arguments | None) -> Function:
+    """The Function whose printed form is `text`."""
+    fn = ir.read_function(text, OPS)
+    first = Function(ir.read_function(primal, OPS)) if primal else None
+    return Function(fn, primal=first, arguments=arguments)
+
+
+def derivative(
+    transform: Callable[..., ir.Function], fn: ir.Function, wrt: list[int], bare: bool
+) -> ir.Function:
+    """`fn` in its stable form, transformed; what is added is simplified while it is built."""
+    return transform(passes.stabilize(fn), wrt, bare, rule=passes.simplification)
+
+
+def compiled(whole: Function, options: dict[str, Any]) -> Kernel:
+    """The kernel of a Function whose types are known."""
+    with collector_paused():
+        return runtime.load(_program(whole, _prepared(whole, options), options))
+
+
+def _prepared(whole: Function, options: dict[str, Any]) -> ir.Function:
+    """The IR of `whole` after the passes, in the precision and the algebra that were asked for."""
+    dtype, fastmath = DTYPES[options["dtype"]], options["fastmath"]
+    if dtype is ir.f64 and not fastmath:
+        return whole.optimized()
+    pipeline = (passes.fast_math, *passes.PIPELINE) if fastmath else passes.PIPELINE
+    return passes.run(pipeline, passes.as_dtype(whole.ir, dtype))
+
+
+def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Program:
+    """What the runtime needs to make a kernel of `fn`, the optimised form of `whole`."""
+    stages = dict(whole.stages)
+    start = time.perf_counter()
+    lowered = passes.run(passes.LOWERING, fn)
+    contracted = passes.contract(lowered)
+    stages["lowering"] = time.perf_counter() - start
+    place = codegen.layout(contracted)
+    names = [leaf.name for leaf in ir.leaves(fn.result)]
+    native = place.loops is None and _is_native(whole, fn)
+    host = place.loops is not None and options["target"] == runtime.HOST
+    vectors = codegen.VectorMath(runtime.vector_variants() if host else ())
+    records = codegen.named_tuples(fn.result) if native else []
+    return Program(
+        name=fn.name,
+        symbol=place.symbol,
+        params=tuple(_operand(p.attr("name"), p.type) for p in fn.params),
+        outputs=tuple(_operand(n, o.type) for n, o in zip(names, fn.outputs, strict=True)),
+        arguments=whole.arguments,
+        result=fn.result,
+        lower=lambda wrappers: codegen.lower(place, wrappers, options["fastmath"], vectors),
+        workspace=place.workspace,
+        whole=place.plan is not None,
+        native=native,
+        record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
+        support=codegen.SUPPORT,
+        texts={
+            "ir": lambda: ir.print_function(fn),
+            "c": lambda: codegen.c_source(lowered),
+            "h": lambda: codegen.c_header(lowered),
+            "numpy": lambda: codegen.numpy_source(lowered),
+            "cost": whole.cost,
+        },
+        recipe=(compiled, (whole, options)),
+        target=options["target"],
+        checks=place.checks,
+        loops=place.loops is not None,
+        stages=stages,
+    )
+
+
+def _is_native(whole: Function, fn: ir.Function) -> bool:
+    """Whether all that goes in are floating-point numbers, and all that comes out tuples of them.
+
+    `whole` is what `fn` was made from.
+    """
+    types = [v.type for v in (*fn.params, *fn.outputs)]
+    trees = [whole.ir.result, *(tree for _, tree in whole.arguments)]
+    plain = all(b.kind == "tuple" and b.factory is None for t in trees for b in ir.branches(t))
+    flat = all(isinstance(tree, ir.Leaf) for tree in trees[1:])
+    return plain and flat and all(t.dtype.kind == "f" and not t.shape for t in types)
+
+
+def _operand(name: str, type: ir.Type) -> Operand:
+    return Operand(name, type.dtype.numpy, type.shape)
