@@ -315,6 +315,7 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
             "c": lambda: codegen.c_source(lowered),
             "h": lambda: codegen.c_header(lowered),
             "numpy": lambda: codegen.numpy_source(lowered),
+            "loops": lambda: codegen.loop_text(place),
             "cost": whole.cost,
         },
         recipe=(compiled, (whole, options)),

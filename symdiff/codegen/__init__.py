@@ -6,12 +6,12 @@ from symdiff.codegen.dot import dot
 from symdiff.codegen.formula import assignments, formula
 from symdiff.codegen.latex import latex
 from symdiff.codegen.loops import VectorMath
-from symdiff.codegen.module import Layout, layout, lower, named_tuples
+from symdiff.codegen.module import Layout, layout, loop_text, lower, named_tuples
 from symdiff.codegen.numpy import numpy_source
 from symdiff.codegen.support import SUPPORT
 from symdiff.codegen.sympy import to_sympy
 
 __all__ = [
     "SUPPORT", "Layout", "VectorMath", "assignments", "c_header", "c_source", "dot", "formula",
-    "latex", "layout", "lower", "named_tuples", "numpy_source", "to_sympy",
+    "latex", "layout", "loop_text", "lower", "named_tuples", "numpy_source", "to_sympy",
 ]  # fmt: skip

@@ -29,7 +29,13 @@ from symdiff.codegen.llvm import (
     require_scalars,
     transfer_loop,
 )
-from symdiff.codegen.loops import NO_VECTORS, VectorMath, build_program, has_tensors
+from symdiff.codegen.loops import (
+    NO_VECTORS,
+    VectorMath,
+    build_program,
+    has_tensors,
+    print_program,
+)
 from symdiff.codegen.loops import Program as LoopProgram
 from symdiff.codegen.loops.module import lower_program
 from symdiff.errors import UnsupportedError
@@ -81,6 +87,17 @@ def layout(fn: Function) -> Layout:
         return Layout(fn, None, build_program(fn))
     huge = len(fn.live()) > SMALL or len(fn.params) + len(fn.outputs) > SMALL
     return Layout(fn, plan_chunks(fn) if huge else None)
+
+
+def loop_text(place: Layout) -> str:
+    """The loop program of a function of arrays, as text.
+
+    Raises:
+        UnsupportedError: the function is one of numbers.
+    """
+    if place.loops is None:
+        raise UnsupportedError(f"{place.fn.name} is straight-line code: it has no loops")
+    return print_program(place.loops)
 
 
 def lower(

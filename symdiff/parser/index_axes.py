@@ -110,9 +110,11 @@ def together(parts: Sequence[Part]) -> tuple[list[Value], tuple[Axis, ...]]:
     Raises:
         ShapeError: shapes of expressions that do not broadcast.
     """
-    first = parts[0].value.type.shape if parts else ()
-    if all(not p.axes and p.value.type.shape == first for p in parts):
-        return [p.value for p in parts], ()
+    for part in parts:
+        if part.axes or part.value.type.shape:
+            break
+    else:  # numbers, the common case
+        return [part.value for part in parts], ()
     axes = union(parts)
     core = np.broadcast_shapes(*(p.core for p in parts))
     shape = (*(axis.extent for axis in axes), *core)

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import lru_cache, reduce
 from importlib import import_module
 from typing import Any, Final, NamedTuple, cast
 
@@ -213,20 +213,21 @@ class Reader:
             node, self.scope, plan = stack.pop()
             key = (id(node), self.scope)
             if plan is not None:
-                parts = [self.known[id(o), inside][1] for o, inside in self.operands(plan)]
+                if plan.scopes:
+                    pairs = zip(plan.operands, plan.scopes, strict=True)
+                    parts = [self.known[id(o), inside][1] for o, inside in pairs]
+                else:
+                    here = self.scope
+                    parts = [self.known[id(o), here][1] for o in plan.operands]
                 self.known[key] = (node, self.built(plan, parts))
             elif key not in self.known:
                 plan = self.plan(node)
                 stack.append((node, self.scope, plan))
-                stack.extend([(o, inside, None) for o, inside in self.operands(plan)[::-1]])
+                scopes = plan.scopes or [self.scope] * len(plan.operands)
+                pairs = zip(reversed(plan.operands), reversed(scopes), strict=True)
+                stack.extend([(operand, inside, None) for operand, inside in pairs])
         self.scope = outermost
         return self.known[id(root), outermost][1].value
-
-    def operands(self, plan: Plan) -> list[tuple[Any, Scope]]:
-        """The operands, each with the scope that it is in."""
-        if plan.scopes:
-            return list(zip(plan.operands, plan.scopes, strict=True))
-        return [(operand, self.scope) for operand in plan.operands]
 
     def built(self, plan: Plan, parts: Sequence[Part]) -> Part:
         """What `plan` makes of its operands."""
@@ -243,16 +244,11 @@ class Reader:
         Raises:
             UnsupportedError: it cannot be computed.
         """
-        for base in type(node).__mro__:
-            # A class of the user's own may bear the name of SymPy's and mean another thing.
-            if not _is_of_sympy(base):
-                continue
-            plan = _PLANS.get(base.__name__)
-            if plan is not None:
-                return plan(self, node)
-            name = _NAMES.get(base.__name__, base.__name__)
-            if name in FUNCTIONS:
-                return self.call(node, name)
+        plan, name = _rule(type(node))
+        if plan is not None:
+            return plan(self, node)
+        if name is not None:
+            return self.call(node, name)
         raise unsupported(node)
 
     def declare(self, name: str, type: Type) -> Value:
@@ -483,3 +479,19 @@ _PLANS: Final[dict[str, Callable[[Reader, Any], Plan]]] = {
     "trigamma": _unary(lambda x: polygamma(x, n=1)),
     "sinc": _unary(_sinc),
 }
+
+
+@lru_cache(maxsize=1024)
+def _rule(cls: type) -> tuple[Callable[[Reader, Any], Plan] | None, str | None]:
+    """How nodes of a class of SymPy's are read: by a plan, or as a function of the table."""
+    for base in cls.__mro__:
+        # A class of the user's own may bear the name of SymPy's and mean another thing.
+        if not _is_of_sympy(base):
+            continue
+        plan = _PLANS.get(base.__name__)
+        if plan is not None:
+            return plan, None
+        name = _NAMES.get(base.__name__, base.__name__)
+        if name in FUNCTIONS:
+            return None, name
+    return None, None

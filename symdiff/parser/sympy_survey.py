@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from symdiff.errors import NeedsShapes, ShapeError, UnsupportedError
 from symdiff.ir import Type, f64, i64
@@ -102,44 +103,92 @@ def survey(roots: Iterable[Any]) -> Survey:
     # identity could pass to others.
     seen: dict[int, Any] = {}
     bound: set[str] = set()
-    stack: list[tuple[Any, bool]] = [(root, False) for root in roots]
+    stack: list[Any] = list(roots)
     while stack:
-        node, done = stack.pop()
-        if done:
-            if _is_element(node) or any(id(arg) in found.elements for arg in node.args):
-                found.elements[id(node)] = node
-        elif id(node) not in seen:
+        node = stack.pop()
+        if id(node) not in seen:
             seen[id(node)] = node
-            _note(found, bound, node)
-            children = [a for a in inner_nodes(node) if id(a) not in seen]
-            stack.append((node, True))
-            stack.extend([(child, False) for child in children])
+            kind = _kind(type(node))
+            if kind:
+                _note(found, bound, node, kind)
+            if kind not in _LEAVES:
+                stack.extend([a for a in node.args if id(a) not in seen and hasattr(a, "args")])
     lengths = (shape_of(array) or () for array in found.arrays.values())
     extents = {str(s) for shape in lengths for extent in shape for s in extent.free_symbols}
     found.symbols -= bound | extents
+    if found.arrays:
+        found.elements = _with_elements(seen.values())
+    return found
+
+
+def _with_elements(nodes: Iterable[Any]) -> dict[int, Any]:
+    """Those of `nodes` that are elements of arrays or have some in them, by identity."""
+    users: dict[int, list[Any]] = {}
+    stack: list[Any] = []
+    for node in nodes:
+        if _kind(type(node)) == "element":
+            stack.append(node)
+        for arg in inner_nodes(node):
+            users.setdefault(id(arg), []).append(node)
+    found: dict[int, Any] = {}
+    while stack:
+        node = stack.pop()
+        if id(node) not in found:
+            found[id(node)] = node
+            stack.extend(users.get(id(node), ()))
     return found
 
 
 def inner_nodes(node: Any) -> Sequence[Any]:
     """The nodes that the value of `node` is made of."""
-    if named(node, "MatrixSymbol") or named(node, "IndexedBase") or named(node, "Idx"):
+    if _kind(type(node)) in _LEAVES:
         return ()
     return [arg for arg in node.args if hasattr(arg, "args")]
 
 
-def _note(found: Survey, bound: set[str], node: Any) -> None:
+# What SymPy's classes mean to the survey.
+_KINDS: Final = {
+    "Symbol": "symbol",
+    "MatrixSymbol": "array",
+    "IndexedBase": "array",
+    "Idx": "index",
+    "Indexed": "element",
+    "MatrixElement": "element",
+    "ExprWithLimits": "range",
+    "Lambda": "function",
+}
+_LEAVES: Final = frozenset({"symbol", "array", "index"})
+
+
+@lru_cache(maxsize=1024)
+def _class_names(cls: type) -> frozenset[str]:
+    return frozenset(base.__name__ for base in cls.__mro__)
+
+
+@lru_cache(maxsize=1024)
+def _kind(cls: type) -> str:
+    names = _class_names(cls)
+    return next((kind for name, kind in _KINDS.items() if name in names), "")
+
+
+def named(node: Any, name: str) -> bool:
+    """Whether `node` is of the SymPy class called `name`, or of one derived from it."""
+    return name in _class_names(type(node))
+
+
+def _note(found: Survey, bound: set[str], node: Any, kind: str) -> None:
     """Write down what `node` says of arrays and indices."""
-    if node.is_Symbol:
+    if kind == "symbol":
         found.symbols.add(str(node.name))
-    elif named(node, "MatrixSymbol") or named(node, "IndexedBase"):
+    elif kind == "array":
         name = array_name(node)
         if found.arrays.setdefault(name, node) != node:
             raise UnsupportedError(f"two different arrays are called {name!r}; rename one")
-    elif named(node, "ExprWithLimits"):
-        bound.update(str(limit[0].name) for limit in node.limits)
-    elif named(node, "Lambda"):
-        bound.update(symbol.name for symbol in node.variables)
-    elif _is_element(node):
+    elif kind == "range":
+        bound.update(str(getattr(limit[0], "name", limit[0])) for limit in node.limits)
+    elif kind == "function":
+        bound.update(str(symbol.name) for symbol in node.variables)
+    elif kind == "element":
         found.integers.update(
             array_name(inner.base)
             for index in node.args[1:]
@@ -164,12 +213,3 @@ def array_name(node: Any) -> str:
     if not isinstance(label, str) and not label.is_Symbol:
         raise unsupported(node, "give the array a name: IndexedBase('x')")
     return str(label)
-
-
-def named(node: Any, name: str) -> bool:
-    """Whether `node` is of the SymPy class called `name`, or of one derived from it."""
-    return any(base.__name__ == name for base in type(node).__mro__)
-
-
-def _is_element(node: Any) -> bool:
-    return named(node, "Indexed") or named(node, "MatrixElement")

@@ -19,7 +19,8 @@ class Kernel:
     each other as in NumPy, and the results have them too. `out=` takes arrays for the results, in
     their structure.
 
-    Every stage of its making can be read: `ir`, `llvm_ir`, `asm`, `c_source`, `numpy_source`.
+    Every stage of its making can be read: `ir`, `loop_ir`, `llvm_ir`, `asm`, `c_source`,
+    `numpy_source`.
     """
 
     __slots__ = ()
@@ -43,6 +44,15 @@ class Kernel:
     def ir(self) -> str:
         """The optimised IR that was compiled."""
         return self._program.texts["ir"]()
+
+    @property
+    def loop_ir(self) -> str:
+        """The loops that arrays became, before they are written as LLVM.
+
+        Raises:
+            UnsupportedError: the function is one of numbers, and has none.
+        """
+        return self._program.texts["loops"]()
 
     @property
     def llvm_ir(self) -> str:

@@ -162,7 +162,7 @@ MEANS_WHAT_PYTHON_MEANS = [
     "sum(S[i:i+2, j:j+3][0] for i in range(n-1) for j in range(n-2))",
     "sum(A[i][None,:] * P[i][:,None] for i in range(n))",
     "sum([x[i], 1, i][0] for i in range(n))",
-    "sum([x[i], c] @ [i, 2] for i in range(n))",
+    "sum(dot([x[i], c], [i, 2]) for i in range(n))",
     "sum((A[i] if x[i] > 0 else y)[1] for i in range(n))",
     "sum(where(A[i] > y, A[i], y)[0] for i in range(n))",
     # Products and extremes.
@@ -187,11 +187,170 @@ def test_means_what_python_means(text: str) -> None:
     np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize(
-    "text", [t for t in MEANS_WHAT_PYTHON_MEANS if "x" in t and ".T" not in t][::2]
-)
-def test_derivative_of_a_sum(text: str) -> None:
-    fn = read(f"total = {text}; sum(total*total) if {int('A[i]' in text)} else total*c + c*c")
-    if not fn.outputs[0].type == Type(dtype_named("f64")):
-        pytest.skip("the text is of an array")
+SCALARS = [
+    text
+    for text in MEANS_WHAT_PYTHON_MEANS
+    if np.shape(eval(text, {"__builtins__": {}, **PYTHON, **ARRAYS})) == ()
+    and any(_named(name, text) for name in "xyABSPT")
+]
 
+
+@pytest.mark.parametrize("text", SCALARS)
+def test_gradient(text: str) -> None:
+    fn = read(text)
+    wrt = [i for i, p in enumerate(fn.params) if p.type.dtype.kind == "f"]
+    point = [ARRAYS[name] for name in fn.param_names]
+    gradient = autodiff.gradient(fn, wrt, False)
+    verify(gradient)
+    found = interpret(gradient, point)
+    assert all(np.all(np.isfinite(g)) for g in found)
+    # Along a random direction, by central differences.
+    direction = [RNG.normal(size=np.shape(point[i])) for i in wrt]
+
+    def at(step: float) -> float:
+        moved = list(point)
+        for i, d in zip(wrt, direction, strict=True):
+            moved[i] = point[i] + step * d
+        return interpret(fn, moved)[0]
+
+    expected = (at(1e-6) - at(-1e-6)) / 2e-6
+    along = sum(np.sum(g * d) for g, d in zip(found, direction, strict=True))
+    scale = max(1.0, *(float(np.max(np.abs(g), initial=0.0)) for g in found))
+    assert abs(along - expected) < 1e-6 * scale
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sum(100*(x[i+1]-x[i]**2)**2 + (1-x[i])**2 for i in range(n-1))",
+        "sum(1/norm(P[i]-P[j])**6 for i in range(n) for j in range(i+1, n))",
+        "sum(x[i]*x[(i+1) % n]*x[i-1] for i in range(n))",
+        "sum(x[idx[i]]*x[i] for i in range(n))",
+        "sum(x[i+j]*x[j] for i in range(n) for j in range(n-i) if i % 3 != j)",
+    ],
+)
+def test_nothing_is_unrolled(text: str) -> None:
+    source = f"def f(x: f64[n], P: f64[n,3], idx: i64[n]): {text}"
+
+    def names(n: int) -> list[str]:
+        types = {"x": ("f64", (n,)), "P": ("f64", (n, 3)), "idx": ("i64", (n,))}
+        args = {name: Type(dtype_named(d), shape) for name, (d, shape) in types.items()}
+        return operations(parse_text(source, args))
+
+    assert names(7) == names(1_000_000)
+
+
+def test_shifted_indices_are_slices() -> None:
+    fn = read("sum(100*(x[i+1]-x[i]**2)**2 + (1-x[i])**2 for i in range(n-1))")
+    assert set(operations(fn)) == {
+        "param", "const", "slice", "pow", "sub", "mul", "add", "reduce_sum"
+    }  # fmt: skip
+
+
+def test_a_triangle_is_masked_right_below_the_sum() -> None:
+    fn = read("sum(x[i]*x[j] for i in range(n) for j in range(i))")
+    (total,) = fn.outputs
+    (masked,) = total.args
+    condition, _, zero = masked.args
+    assert (total.op.name, masked.op.name, condition.op.name) == ("reduce_sum", "where", "le")
+    assert [side.op.name for side in condition.args] == ["iota", "iota"]
+    assert zero.literal is not None
+    assert zero.literal.scalar == 0.0
+    assert print_function(fn).splitlines()[1:3] == [
+        "  %0: f64[5] = slice %x {shape=[5], start=[1], step=[1]}",  # i = 0 has no j
+        "  %1: f64[5] = slice %x {shape=[5], start=[0], step=[1]}",
+    ]
+
+
+def test_wrapping_indices_are_slices() -> None:
+    assert "gather" not in operations(read("sum(x[i]*x[(i+1) % n]*x[i-2] for i in range(n))"))
+
+
+def test_integers_and_precisions() -> None:
+    types = {"x": Type(dtype_named("f32"), (3,)), "k": Type(dtype_named("i64"), (3,))}
+    for text, dtype in [
+        ("sum(i*x[i]/2 + 0.5 for i in range(3))", "f32"),
+        ("sum(i*k[i] for i in range(3))", "i64"),
+        ("sum(k[i]/2 for i in range(3))", "f64"),
+        ("sum(k[i]*x[i] for i in range(3))", "f64"),
+        ("sum(x[k[i] % 3] for i in range(3))", "f32"),
+        ("sum(x[i] > 0 for i in range(3))", "f32"),
+    ]:
+        (output,) = parse_text(text, types).outputs
+        assert str(output.type) == dtype, text
+
+
+def test_parameters_come_in_order_of_the_text() -> None:
+    fn = parse_text("sum(a*i + d for i in range(9) if i < c and b > i) + e")
+    assert fn.param_names == ("a", "d", "c", "b", "e")
+    assert parse_text("sum(i for i in range(3)) + i").param_names == ("i",)
+    (result,) = interpret(parse_text("i = 2; sum(i for i in range(4))*i"), [])
+    assert result == 12
+
+
+def test_deep_sums() -> None:
+    text = "x"
+    for level in range(40):
+        text = f"sum({text}*i{level} for i{level} in range(2))"
+    (result,) = interpret(parse_text(text), [0.5])
+    assert result == 0.5
+    nested = "sum(" * 2000 + "x" + " for i in range(1))" * 2000
+    (result,) = interpret(parse_text(nested), [0.5])
+    assert result == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "spot", "part"),
+    [
+        (
+            "sum(x[i+1] for i in range(n))",
+            "i+1]",
+            "i+1 is 6 for i = 5, out of range for an axis of 6",
+        ),
+        ("sum(x[i-7] for i in range(n))", "i-7]", "i-7 is -7 for i = 0"),
+        ("sum(x[2*i] for i in range(n))", "2*i]", "2*i is 10 for i = 5"),
+        ("sum(x[i+j] for i in range(n) for j in range(2))", "i+j]", "i+j is 6 for i = 5, j = 1"),
+        ("sum(x[i]*x[j+1] for i in range(n) for j in range(i+1))", "j+1]", "j+1 is 6 for j = 5"),
+        ("sum(x[i+j] for i in range(n) for j in range(i))", "i+j]", "out of range"),
+        ("sum(A[i,j] for i in range(n) for j in range(n))", "j] for", "axis of 4"),
+        ("sum(x[i:i+3] @ y[0:3] for i in range(n))", "i:i+3", "i+2 is 7 for i = 5"),
+        ("sum(x[i] for i in range(c))", "c))", "whole numbers that shapes tell"),
+        ("sum(x[i] for i in range(k))", "k))", "whole numbers that shapes tell"),
+        ("sum(x[i] for i in range(2.5))", "2.5", "whole numbers that shapes tell"),
+        ("sum(x[i] for i in range(0, n, k))", "k))", "step"),
+        ("sum(x[i] for i in range(0, n, 0))", "0))", "step"),
+        ("sum(x[i] for i in range())", "range()", "range takes 1 to 3 arguments, not 0"),
+        (
+            "sum(x[j] for i in range(n) for j in range(i*i))",
+            "i*i",
+            "sums of such with outer indices",
+        ),
+        ("sum(x[i] for i in 3)", "3)", "an index runs over a range"),
+        (
+            "sum(x[i] for i in range(n) for i in range(m))",
+            "for i in range(m",
+            "two indices are called i",
+        ),
+        ("sum(x[i/2] for i in range(n))", "i/2", "a whole number, not a real one"),
+        ("sum(x[c] for i in range(n))", "c]", "a whole number, not a real one"),
+        ("sum(x[i:2*i] @ y for i in range(n))", "i:2*i", "length of this slice changes"),
+        ("sum(x[i] if i for i in range(n))", "if i", "`if` without `else`"),
+        ("sum(x[i] for i in range(n) if i)", "i)", "`if` needs a condition"),
+        ("sum(x[i], 2 for i in range(n))", ", 2 for", "the only argument"),
+        ("sum(x[i] for i in range(n), 2)", ", 2)", "the only argument"),
+        ("sum(x[i] for i, j in range(n))", ", j", "expected `in`"),
+        ("sum(x[i] for 2 in range(n))", "2 in", "name of an index"),
+        ("(x[i] for i in range(n))", "for", "only in the call of a function"),
+        ("[x[i] for i in range(n)]", "for", "only in the call of a function"),
+        ("norm(x[i] for i in range(n))", "norm", "norm of a generator"),
+        ("max(x[i] for i in range(0))", "max", "max of no terms"),
+        ("range(n)", "range", "after `in`"),
+    ],
+)
+def test_refused(text: str, spot: str, part: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        read(text)
+    assert part in str(caught.value)
+    assert caught.value.line == 3
+    assert f"    {text}"[caught.value.column - 1 :].startswith(spot)
+    assert caught.value.hint
