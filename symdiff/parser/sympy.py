@@ -244,7 +244,7 @@ class Reader:
         Raises:
             UnsupportedError: it cannot be computed.
         """
-        plan, name = _rule(type(node))
+        plan, name = _rule(node.__class__)
         if plan is not None:
             return plan(self, node)
         if name is not None:

@@ -108,7 +108,7 @@ def survey(roots: Iterable[Any]) -> Survey:
         node = stack.pop()
         if id(node) not in seen:
             seen[id(node)] = node
-            kind = _kind(type(node))
+            kind = _kind(node.__class__)
             if kind:
                 _note(found, bound, node, kind)
             if kind not in _LEAVES:
@@ -126,7 +126,7 @@ def _with_elements(nodes: Iterable[Any]) -> dict[int, Any]:
     users: dict[int, list[Any]] = {}
     stack: list[Any] = []
     for node in nodes:
-        if _kind(type(node)) == "element":
+        if _kind(node.__class__) == "element":
             stack.append(node)
         for arg in inner_nodes(node):
             users.setdefault(id(arg), []).append(node)
@@ -141,7 +141,7 @@ def _with_elements(nodes: Iterable[Any]) -> dict[int, Any]:
 
 def inner_nodes(node: Any) -> Sequence[Any]:
     """The nodes that the value of `node` is made of."""
-    if _kind(type(node)) in _LEAVES:
+    if _kind(node.__class__) in _LEAVES:
         return ()
     return [arg for arg in node.args if hasattr(arg, "args")]
 
@@ -173,7 +173,7 @@ def _kind(cls: type) -> str:
 
 def named(node: Any, name: str) -> bool:
     """Whether `node` is of the SymPy class called `name`, or of one derived from it."""
-    return name in _class_names(type(node))
+    return name in _class_names(node.__class__)
 
 
 def _note(found: Survey, bound: set[str], node: Any, kind: str) -> None:

@@ -224,7 +224,7 @@ class ProgramWriter:
             f"{label}.end:",
         ]
 
-    def nest(self, b: LLVMEmitter, nest: Nest, pointers: dict[Buffer, str], outlined: bool) -> None:
+    def nest(self, b: LLVMEmitter, nest: Nest, pointers: dict[Buffer, str]) -> None:
         name = f"{self.symbol}.nest{self._nests}"
         self._nests += 1
         buffers = buffers_of(nest)
