@@ -141,7 +141,8 @@ def _times(shape: Sequence[int]) -> str:
 
 
 def _tuple(numbers: Sequence[int]) -> str:
-    return str(tuple(numbers))
+    """A shape in text, which NumPy takes as a number where there is one axis."""
+    return str(numbers[0]) if len(numbers) == 1 else str(tuple(numbers))
 
 
 # Reductions, and the reshape after them.
@@ -285,10 +286,11 @@ def _embed(value: Value) -> Forms | None:
     start, step, inner = value.attr("start"), value.attr("step"), value.args[0].type.shape
     if any(s != 1 for s in step):
         return None
-    around = zip(start, inner, value.type.shape, strict=True)
-    widths = tuple((first, extent - first - n) for first, n, extent in around)
+    places = zip(start, inner, value.type.shape, strict=True)
+    widths = tuple((first, extent - first - n) for first, n, extent in places)
     index = ",".join(f"{before}+{after}" for before, after in widths)
-    return _called("pad", f"{{}}, {widths}", "pad", index)
+    around = widths[0] if len(widths) == 1 else widths
+    return _called("pad", f"{{}}, {around}", "pad", index)
 
 
 def _iota(value: Value) -> Forms:

@@ -42,10 +42,10 @@ def formula(fn: Function) -> str:
     the parts that it shares. Several outputs are assigned, too, and listed in the last line.
 
     The text says nothing of the order and the types of parameters, nor of those that `fn` does not
-    use; who reads it back gives them as `args`. Four things it can only show to people, marked so
-    that reading them is a ParseError: infinite and NaN constants (`<inf>`, `<nan>`), large
-    constant arrays (`<f64[1000]>`), parameters with a name that text cannot spell (`<x y>`,
-    `<pi>`), and conversions (`convert(x, dtype=f64)`).
+    use; who reads it back gives them as `args`. Some things it can only show to people, such that
+    reading them is a ParseError: infinite and NaN constants (`<inf>`, `<nan>`), large constant
+    arrays (`<f64[1000]>`), parameters with a name that text cannot spell (`<x y>`, `<pi>`),
+    conversions (`convert(x, dtype=f64)`), and indices as arrays (`arange(5)`).
 
     Raises:
         UnsupportedError: an operation on arrays that formulas have no notation for.

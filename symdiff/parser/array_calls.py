@@ -12,8 +12,10 @@ from inspect import Parameter, Signature, signature
 from itertools import count
 from typing import Any, Final, cast
 
+import numpy as np
+
 from symdiff.errors import ArgumentError, UnsupportedError
-from symdiff.ir import PARAM, Graph, Type, Value, copy_into, live
+from symdiff.ir import PARAM, Graph, Type, Value, copy_into, i64, live
 from symdiff.ops import arrays
 from symdiff.ops.arrays import ARRAY_FUNCTIONS
 from symdiff.parser.affine import Affine, Index, by_level
@@ -110,10 +112,12 @@ def _argument(
     """An argument as the function takes it, its arrays replaced by slots for `parts`."""
 
     def slot(item: Item, child: Node) -> _Slot:
-        parts.append((b.part(item, child), child))
+        parts.append((_indices(b, item, child) if indices else b.part(item, child), child))
         return _Slot(len(parts) - 1)
 
     kind = _kind(node.text, key)
+    parameter = _parameter(node.text, key)
+    indices = parameter is not None and parameter.name == "indices"
     if node.text == "einsum":
         kind = "static" if isinstance(item, Text) else "array"
     if kind == "arrays" and isinstance(item, Several):
@@ -143,6 +147,17 @@ def _static(b: Context, node: Node, item: Item, child: Node) -> Any:
         return constant.item()
     hint = "write a constant: a whole number, a symbol of a shape, or (0, 1)"
     raise b.fail(f"this argument of {node.text} has to be a constant", child, hint)
+
+
+def _indices(b: Context, item: Item, child: Node) -> Part:
+    """Places in an array; whole numbers that are written out are integers."""
+    number = whole_number(b, item, child)
+    written: Any = None if number is None or number.terms else number.offset
+    if isinstance(item, Several) and item.is_list and item.depth:
+        written = b.constant_list(item)
+    if written is None or np.asarray(written).dtype.kind != "i":
+        return b.part(item, child)
+    return b.graph.const(written, Type(i64, np.shape(written)))
 
 
 def _row(b: Context, node: Node, item: Item, child: Node) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from collections.abc import Generator as Coroutine
 from typing import Any, Final
 
@@ -260,14 +260,6 @@ class _Builder(Context):
         return NONE if node.kind == "none" else DOTS
 
     # Nodes with operands.
-
-    def several(self, node: Node, items: Sequence[Item]) -> Several:
-        if node.kind == "tuple":
-            for item, child in zip(items, node.children, strict=True):
-                if isinstance(item, Several) and not item.is_list:
-                    hint = "several results stand at the end of the text only: a, b"
-                    raise self.fail("a tuple within a formula", child, hint)
-        return super().several(node, items)
 
     def keyword(self, node: Node, operands: list[Item]) -> Item:
         return Keyword(node.text, operands[0])

@@ -88,7 +88,10 @@ def apply(b: Context, entry: NamedFunction, node: Node, operands: Sequence[Item]
             isinstance(i, Value) and i.type.dtype in (b.dtype, boolean) and not i.type.shape
             for i in items
         ):
-            return build_call(entry, items, b.dtype)  # type: ignore[arg-type]
+            value = build_call(entry, items, b.dtype)  # type: ignore[arg-type]
+            if all(i in b.constants for i in items):
+                b.check_constant(value, node)
+            return value
         if entry.conditions == "all":
             conditions, axes = aligned(items)
             return along(entry.build(*arrays.common(*conditions)), axes)

@@ -28,6 +28,7 @@ from symdiff.parser.items import (
     value_of,
 )
 
+MOST_AXES = 32
 DECLARE = 'declare an array: args={"x": "f64[3]"}, or def f(x: f64[n]): ...'
 
 
@@ -198,10 +199,10 @@ class Context:
             bool(i.depth) if isinstance(i, Several) else self._constant(i) is not None for i in kept
         )
         depth = 1 + max((i.depth for i in kept if isinstance(i, Several)), default=0)
-        if depth > _DEEPEST or any(
-            len(core_of(i)) >= _DEEPEST for i in kept if isinstance(i, (Value, Indexed))
+        if depth > MOST_AXES or any(
+            len(core_of(i)) >= MOST_AXES for i in kept if isinstance(i, (Value, Indexed))
         ):
-            hint = "an array has at most 32 axes"
+            hint = f"an array has at most {MOST_AXES} axes"
             raise self.fail("lists are nested too deep", node, hint)
         return Several(tuple(kept), node, depth if constant else 0)
 
@@ -267,7 +268,6 @@ class Context:
         return None
 
 
-_DEEPEST = 32
 _WHOLE_KINDS = frozenset({"+", "-", "*", "//", "%", "**", "neg", "pos"})
 
 

@@ -159,7 +159,8 @@ def _strided(
 
 
 def _new_index(b: Context, loops: Loops, clause: Node, low: int, high: int) -> Affine:
-    level = sum(len(outer.indices) for outer in b.loops)
+    outer = next((o.indices[-1] for o in reversed(b.loops) if o.indices), None)
+    level = outer.level + 1 if outer else 0
     index = Index(clause.text, level, low, max(high, low - 1))
     loops.indices.append(index)
     return Affine.of(index)
@@ -282,7 +283,7 @@ def reduce_terms(b: Context, name: str, collected: Collected, node: Node) -> Par
     found = [*loops.indices, *axes_of(term), *(i for c in limits for i in c.indices)]
     axes = by_level([*found, *(i for mask in loops.masks for i in axes_of(mask))])
     parts = [term, *loops.masks]
-    core = np.broadcast_shapes(*(core_of(p) for p in parts))
+    core = arrays.common_shape("a sum with a condition", [core_of(p) for p in parts])
     shape = (*extents(axes), *core)
     value = _over(term, axes, shape)
     counts = _counts(b, limits, loops.masks, axes, shape)

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-import numpy as np
-
 from symdiff.ir import Type, Value, boolean, i64
 from symdiff.ops import and_, arrays, gather, iota, slice_
 from symdiff.ops.arrays.shapes import diagonal, joined, part, permuted, reshaped
 from symdiff.parser.affine import Affine, Index, by_level, some_point
-from symdiff.parser.context import DECLARE, Context, is_whole
+from symdiff.parser.context import DECLARE, MOST_AXES, Context, is_whole
 from symdiff.parser.grammar import Node
 from symdiff.parser.items import (
     DOTS,
@@ -78,6 +76,8 @@ def subscript(b: Context, node: Node, operands: Sequence[Item]) -> Item:
         place = Node("", (), written.end, written.end)
         raise b.fail(f"{name} is a number and has no elements", place, DECLARE)
     chosen = _sliced(b, array, _expanded(b, node, array, keys))
+    if len(chosen.core) > MOST_AXES:
+        raise b.fail("too many axes", node, f"an array has at most {MOST_AXES} axes")
     _take_diagonals(chosen)
     _take_gathered(b, chosen)
     return _finished(chosen)
@@ -336,7 +336,7 @@ def _masked(b: Context, places: Part, number: Affine | None) -> Part:
     if not found:
         return places
     operands, axes = aligned([*found, places])
-    shape = np.broadcast_shapes(*(v.type.shape for v in operands))
+    shape = arrays.common_shape("a condition", [v.type.shape for v in operands])
     *conditions, chosen = [arrays.spread(v, shape) for v in operands]
     mask = conditions[0]
     for condition in conditions[1:]:
@@ -375,7 +375,8 @@ def _place_gathered(
     gathered = [axis for axis in gathered if not axis.window]
     if not gathered:
         return
-    shape = np.broadcast_shapes(*(core_of(axis.index) for axis in gathered if axis.index))
+    cores = [core_of(axis.index) for axis in gathered if axis.index]
+    shape = arrays.common_shape("subscripts", cores)
     made = tuple(_Axis(n) for n in shape)
     for axis in gathered:
         axis.made = made

@@ -10,7 +10,7 @@ import pytest
 from symdiff import ops
 from symdiff.autodiff.transforms import gradient
 from symdiff.codegen.dot import dot
-from symdiff.ir import ITEM, F64, Branch, Function, Graph, Leaf, Type, f64
+from symdiff.ir import F64, ITEM, Branch, Function, Graph, Leaf, Type, f64
 from symdiff.passes import PIPELINE, run
 
 

@@ -7,7 +7,7 @@ it depends on, so what a loop does not change stands outside of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from symdiff.codegen.loops.program import (
@@ -24,7 +24,7 @@ from symdiff.codegen.loops.program import (
 from symdiff.codegen.loops.shapes import Place, before_broadcast, before_reshape, linear
 from symdiff.codegen.loops.values import REDUCTIONS, UNROLLED
 from symdiff.ir import ITEM, DType, TupleType, Value, i64
-from symdiff.ops import OPS, add, convert, where
+from symdiff.ops import OPS, add, and_, convert, where
 from symdiff.ops.structure import borders
 
 Steps = Generator[Any, Any, Any]
@@ -415,6 +415,32 @@ class Evaluator:
             return None
         return left - right + (0 if value.op is OPS["lt"] else -1)
 
+    def masks(self, value: Value, place: Place) -> Iterator[tuple[Value, Place]]:
+        """Conditions, and places of them, outside of which an element of `value` is zero."""
+        pending = [(value, place)]
+        while pending:
+            value, place = pending.pop()
+            name = value.op.name
+            if value in self.memory.buffers:
+                continue
+            if value.op is where:
+                otherwise = value.args[2].literal
+                if otherwise is not None and otherwise.scalar == 0.0:
+                    yield from ((c, place) for c in _conjuncts(value.args[0]))
+                    pending.append((value.args[1], place))
+            elif name == "mul":
+                pending += [(a, place) for a in value.args]
+            elif name in ("neg", "div"):
+                pending.append((value.args[0], place))
+            elif name == "broadcast":
+                (source,) = value.args
+                pending.append((source, before_broadcast(place, source.type.shape)))
+            elif name == "reshape":
+                (source,) = value.args
+                before = before_reshape(place, source.type.shape, value.type.shape)
+                if before is not None:
+                    pending.append((source, before))
+
     def _decided(self, value: Value, place: Place) -> bool | None:
         expression = self.below_zero(value, place)
         if expression is None:
@@ -423,6 +449,16 @@ class Evaluator:
         if high < 0 or expression in self.true:
             return True
         return False if low >= 0 else None
+
+
+def _conjuncts(condition: Value) -> Iterator[Value]:
+    pending = [condition]
+    while pending:
+        condition = pending.pop()
+        if condition.op is and_:
+            pending += condition.args
+        else:
+            yield condition
 
 
 _ORDER = (OPS["lt"], OPS["le"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -30,7 +30,7 @@ from symdiff.codegen.loops.program import (
 from symdiff.codegen.loops.shapes import Place, linear
 from symdiff.codegen.loops.values import REDUCTIONS
 from symdiff.errors import UnsupportedError
-from symdiff.ir import DType, Value, boolean, i64
+from symdiff.ir import DType, boolean, i64
 from symdiff.ops import OPS, and_, le, lt, ne, not_, or_, where
 
 UNROLL: Final = 4  # extents up to which a loop is written out
@@ -149,16 +149,23 @@ class NestBuilder:
         ((var, _),) = place[-1].terms
         shared: list[Affine] | None = None
         for root in loop.roots():
+            if self.is_fleeting(root):
+                continue
             if root.kind != "reduce" or REDUCTIONS[root.value.op] != "sum":
                 return []
             inner = (*place, *(Affine(0, ((Var(n, 99), 1),)) for n in root.loops[len(place) :]))
-            found = [
-                e for m in _masks(root.source) if (e := self.e.below_zero(m, root.along(inner)))
-            ]
+            masks = self.e.masks(root.source, root.along(inner))
+            found = [e for m, at in masks if (e := self.e.below_zero(m, at))]
             shared = [e for e in found if shared is None or e in shared]
         return [
             e for e in shared or () if e.depth == var.depth and abs(dict(e.terms).get(var, 0)) == 1
         ]
+
+    def is_fleeting(self, root: Root) -> bool:
+        """Whether the value is used only by the iteration that computes it."""
+        buffer = root.buffer
+        shared = root.value in self.e.memory.kept and root.value.type.size > 1
+        return root.kind == "map" and shared and buffer is not None and buffer.size == 1
 
     # Reductions.
 
@@ -398,21 +405,6 @@ def _choose_unrolled(tree: Tree) -> None:
                     child.extent <= UNROLL and inside <= _UNROLLED_IN_ALL
                 )
                 pending.append((child, inside if child.unrolled else 1))
-
-
-def _masks(source: Value) -> Iterator[Value]:
-    """The conditions outside of which `source` is zero."""
-    if source.op is not where or source.args[2].literal is None:
-        return
-    if source.args[2].literal.scalar != 0.0:
-        return
-    pending = [source.args[0]]
-    while pending:
-        condition = pending.pop()
-        if condition.op is and_:
-            pending += condition.args
-        else:
-            yield condition
 
 
 def _initial(root: Root) -> Constant:
