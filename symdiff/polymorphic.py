@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar, cast
 
 from symdiff import ir, parser, runtime
@@ -146,12 +146,12 @@ class Text:
     source: str
     args: Mapping[str, parser.DeclaredType] | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of a `def`; "f" for what has none."""
         return parser.text_name(self.source)
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters."""
         return tuple(parser.parameter_names(self.source, self.args))
@@ -267,6 +267,7 @@ class Polymorphic(Function):
         self._why = why
         self.adds = any(step.adds for step in steps)
         self._names = origin.parameters
+        self._name = "_".join([origin.name, *(step.suffix for step in steps)])
         self._functions: Recent[Function] = Recent()
         self._kernels = PolymorphicKernel(self, DEFAULTS)
         self.stages = {}
@@ -274,7 +275,7 @@ class Polymorphic(Function):
     @property
     def name(self) -> str:
         """The name of the function."""
-        return "_".join([self._origin.name, *(step.suffix for step in self._steps)])
+        return self._name
 
     @property
     def parameters(self) -> tuple[str, ...]:

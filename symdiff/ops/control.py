@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ir import Function, TupleType, Type, Value, copy_into, interpret
+from symdiff.ir import (
+    Function,
+    TupleType,
+    Type,
+    Value,
+    copy_into,
+    evaluate_exactly,
+    interpret,
+)
 from symdiff.ops.define import define, elementwise, uniform
 
 stop_gradient = elementwise(
@@ -75,12 +85,44 @@ def _scan_value(
     reverse: bool,
     checkpoint: bool = False,
 ) -> tuple[Any, ...]:
-    carry = [np.asarray(c) for c in operands[:carries]]
-    xs, fixed = operands[carries : carries + inputs], operands[carries + inputs :]
     types = [o.type for o in body.outputs[carries:]]
     ys = [np.empty((length, *t.shape), t.dtype.numpy) for t in types]
-    for step in range(length - 1, -1, -1) if reverse else range(length):
-        results = interpret(body, [*carry, *(x[step] for x in xs), *fixed])
+    operands = tuple([np.asarray(o) for o in operands])
+    steps = range(length - 1, -1, -1) if reverse else range(length)
+    return _run(lambda args: interpret(body, args), operands, carries, inputs, steps, ys)
+
+
+def _scan_exactly(
+    mp: Any,
+    *operands: Any,
+    body: Function,
+    carries: int,
+    inputs: int,
+    length: int,
+    reverse: bool,
+    checkpoint: bool = False,
+) -> tuple[Any, ...]:
+    types = [o.type for o in body.outputs[carries:]]
+    kinds = [object if t.dtype.kind == "f" else t.dtype.numpy for t in types]
+    ys = [np.empty((length, *t.shape), k) for t, k in zip(types, kinds, strict=True)]
+    steps = range(length - 1, -1, -1) if reverse else range(length)
+    step = partial(evaluate_exactly, body, mp=mp)
+    return _run(step, operands, carries, inputs, steps, ys)
+
+
+def _run(
+    body: Callable[[list[Any]], list[Any]],
+    operands: tuple[Any, ...],
+    carries: int,
+    inputs: int,
+    steps: range,
+    ys: list[Any],
+) -> tuple[Any, ...]:
+    """The final carries and `ys`, which the steps have filled."""
+    carry = list(operands[:carries])
+    xs, fixed = operands[carries : carries + inputs], operands[carries + inputs :]
+    for step in steps:
+        results = body([*carry, *(x[step] for x in xs), *fixed])
         carry = results[:carries]
         for y, result in zip(ys, results[carries:], strict=True):
             y[step] = result
@@ -91,6 +133,7 @@ scan = define(
     "scan",
     type=_scan_type,
     value=_scan_value,
+    exact=_scan_exactly,
     arity=None,
     note="a loop: body(carries, inputs of the step, rest) gives carries and outputs of the step; "
     "its derivatives are loops over those of the body (symdiff/autodiff/loops.py), which with "
@@ -150,6 +193,7 @@ custom = define(
     "custom",
     type=_custom_type,
     value=_custom_value,
+    exact=lambda mp, *operands, body, **rules: tuple(evaluate_exactly(body, operands, mp)),
     arity=None,
     note="a function whose derivative the user has written: vjp(operands, cotangents) gives the "
     "outputs and the cotangents of the operands, jvp(operands, tangents) the outputs and their "

@@ -121,7 +121,7 @@ def _argument(
     if node.text == "einsum":
         kind = "static" if isinstance(item, Text) else "array"
     if kind == "arrays" and isinstance(item, Several):
-        return [slot(i, c) for i, c in zip(item.items, item.node.children, strict=True)]
+        return [slot(i, c) for i, c in zip(item.items, item.nodes, strict=True)]
     if kind == "arrays":
         part = b.part(item, child)
         if not core_of(part):
@@ -137,7 +137,7 @@ def _static(b: Context, node: Node, item: Item, child: Node) -> Any:
     if item is NONE:
         return None
     if isinstance(item, Several):
-        pairs = zip(item.items, item.node.children, strict=True)
+        pairs = zip(item.items, item.nodes, strict=True)
         return tuple([_row(b, node, i, c) for i, c in pairs])
     number = whole_number(b, item, child)
     if number is not None and not number.terms:
@@ -167,9 +167,7 @@ def _row(b: Context, node: Node, item: Item, child: Node) -> Any:
     hint = "write numbers, or pairs of numbers"
     if any(isinstance(i, Several) for i in item.items):
         raise b.fail(f"this argument of {node.text} is nested too deep", child, hint)
-    return tuple(
-        [_static(b, node, i, c) for i, c in zip(item.items, item.node.children, strict=True)]
-    )
+    return tuple([_static(b, node, i, c) for i, c in zip(item.items, item.nodes, strict=True)])
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from collections.abc import Generator as Coroutine
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -85,22 +86,36 @@ class _Builder(Context):
         node = statement.node
         item = self.evaluate(node)
         if not statement.targets:
-            self.results = self.result(item, node)
-        elif isinstance(item, Several) and not item.is_list:
+            with self.located(node):
+                self.results = self.result(item, node)
+            return
+        if isinstance(item, Several) and not item.is_list:
             raise self.fail("several values for one name", node, "assign one at a time")
-        else:
-            if not isinstance(item, (Value, Affine, Several)):
+        if not isinstance(item, (Value, Affine, Several)):
+            with self.located(node):
                 item = self.part(item, node)
-            number = self.constants.get(item) if isinstance(item, Value) else None
-            if number is not None and not number.shape and abs(number) < 2**53 and is_whole(node):
-                item = Affine(int(number))  # so that it can be an index
-            for target in statement.targets:
-                self.env[target.text] = item
+        number = self.constants.get(item) if isinstance(item, Value) else None
+        if number is not None and not number.shape and abs(number) < 2**53 and is_whole(node):
+            item = Affine(int(number))  # so that it can be an index
+        for target in statement.targets:
+            self.env[target.text] = item
+
+    @contextmanager
+    def located(self, node: Node) -> Coroutine[None, None, None]:
+        """Errors about shapes, raised as errors at the place of `node`."""
+        try:
+            yield
+        except ShapeError as error:
+            if isinstance(error, ParseError):
+                raise
+            raise ShapeParseError(str(error), self.source, node.start, _SHAPES) from None
+        except IndexRangeError as error:
+            raise self.fail(str(error), node, "write an index that is in range") from None
 
     def result(self, item: Item, node: Node) -> Part | Several:
         """`item` as what the function returns."""
         if isinstance(item, Several) and not item.is_list:
-            pairs = zip(item.items, node.children, strict=True)
+            pairs = zip(item.items, item.nodes, strict=True)
             return Several(tuple([self.part(i, n) for i, n in pairs]), item.node)
         return self.part(item, node)
 
@@ -189,12 +204,9 @@ class _Builder(Context):
                 if all(o in constants for o in operands) and isinstance(item, Value):
                     self.check_constant(item, node)
                 items.append(item)
-        except ShapeError as error:
-            if isinstance(error, ParseError):
+        except (ShapeError, IndexRangeError):
+            with self.located(node):
                 raise
-            raise ShapeParseError(str(error), self.source, node.start, _SHAPES) from None
-        except IndexRangeError as error:
-            raise self.fail(str(error), node, "write an index that is in range") from None
         return items.pop()
 
     # Leaves.

@@ -208,7 +208,7 @@ class Context:
 
     def _stacked(self, several: Several) -> Part:
         """The array whose rows are the elements of a list."""
-        nodes = several.node.children
+        nodes = several.nodes
         if not nodes:
             raise self.fail("an empty list", several.node, "write its elements: [x, y]")
         if several.depth:
@@ -248,7 +248,7 @@ class Context:
                 if depth >= len(shape) or shape[depth] != count:
                     hint = "write rows of equal length"
                     raise self.fail("rows of different lengths in a list", node, hint)
-                pairs = zip(item.items, item.node.children, strict=True)
+                pairs = zip(item.items, item.nodes, strict=True)
                 pending += reversed([(i, n, depth + 1) for i, n in pairs])
                 continue
             if depth != len(shape):

@@ -66,6 +66,12 @@ class Several:
     type: Any = None
 
     @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Where each of the items stands in the text."""
+        listed = self.node.kind in ("tuple", "list")
+        return self.node.children if listed else (self.node,) * len(self.items)
+
+    @property
     def is_list(self) -> bool:
         return self.node.kind == "list"
 

@@ -53,7 +53,7 @@ def _free_names(program: Program) -> dict[str, None]:
                     parts.append((clause.children[0], inside))
                     if clause.kind == "for":
                         inside |= {clause.text}
-                pending += reversed([*parts, (node.element, inside)])
+                pending += reversed([(node.element, inside), *parts])
             elif node.kind == "name":
                 if node.text not in assigned and node.text not in bound:
                     found[node.text] = None

@@ -255,6 +255,7 @@ class _Builder:
             evaluator.compute_here(root.source, place)
         else:
             evaluator.element(root.source, place)
+        root.work = evaluator.count
         for value, places in reads.items():
             self.reads.setdefault(value, []).extend((root, p) for p in places)
 

@@ -78,16 +78,16 @@ class Evaluator:
         self.depth_of: dict[int, int] = {}
         self.true: list[Affine] = []  # expressions known to be negative here
         self.recording = False  # look at both sides of every border
-        self._count = 0
+        self.count = 0  # registers so far
         self._vars: dict[int, Var] = {}
         self._wide: dict[int, int] = {}
 
     # Registers.
 
     def register(self, depth: int) -> int:
-        self._count += 1
-        self.depth_of[self._count] = depth
-        return self._count
+        self.count += 1
+        self.depth_of[self.count] = depth
+        return self.count
 
     def depth(self, operand: Operand) -> int:
         return self.depth_of[operand] if isinstance(operand, int) else 0

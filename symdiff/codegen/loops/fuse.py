@@ -21,6 +21,7 @@ NEAR: Final = 4  # loops whose extents differ by so little are shared, and their
 _LONG: Final = 64
 _TINY: Final = 512  # iterations up to which steps are put into one function
 _LOOKBACK: Final = 16
+_MOST: Final = 1500  # operations in one function: LLVM's time grows faster than their number
 
 
 @dataclass(eq=False, slots=True)
@@ -38,6 +39,7 @@ class Root:
             concatenation, an embedding).
         extent, status: of a check: the indices that are right, and what to report otherwise.
         whole: readers of the value need all of it, not the same element.
+        work: how many operations one element takes.
         order: the axis of `source` that each loop runs along, where it is not the next one.
         reads: the stored values that it reads, and where, in terms of `vars`.
     """
@@ -53,6 +55,7 @@ class Root:
     whole: bool = False
     extent: int = 0
     status: int = 0
+    work: int = 0
     vars: tuple[Var, ...] = ()
     order: tuple[int, ...] = ()
     reads: dict[Value, list[Place | None]] = field(
@@ -97,6 +100,8 @@ class Tree(Loop):
 
     def __init__(self) -> None:
         super().__init__(1)
+        self.work = 0
+        self.iterations = 0
 
 
 def join(root: Root, tree: Tree, joined: bool) -> bool:
@@ -104,14 +109,15 @@ def join(root: Root, tree: Tree, joined: bool) -> bool:
 
     `joined` says that the tree has what the root reads.
     """
+    if tree.work + root.work > _MOST:
+        return False
     path = _shared(root, tree)
     if joined and (path or not root.loops):
         useful = True
     elif path and len(path) == len(root.loops):
         useful = _same_data(root, path[-1])
     else:
-        sizes = [prod(root.loops), sum(prod(r.loops) for r in tree.roots())]
-        useful = max(sizes) <= _TINY
+        useful = tree.iterations + prod(root.loops) <= _TINY
     if useful:
         add(root, tree, path)
     return useful
@@ -120,6 +126,8 @@ def join(root: Root, tree: Tree, joined: bool) -> bool:
 def add(root: Root, tree: Tree, path: list[Loop]) -> None:
     """Put `root` at the end of the last loop of `path`, in loops of its own for the rest."""
     at: Loop = path[-1] if path else tree
+    tree.work += root.work
+    tree.iterations += prod(root.loops)
     root.path = list(path)
     for loop, extent in zip(path, root.loops, strict=False):
         loop.extent = max(loop.extent, extent)

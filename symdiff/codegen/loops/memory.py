@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from typing import Final
 
 from symdiff.codegen.loops.program import (
@@ -60,28 +61,55 @@ def plan(program: Program) -> None:
         for buffer in buffers_of(step):
             first.setdefault(buffer, at)
             last[buffer] = at
-    placed: list[Buffer] = []
-    for buffer in sorted((b for b in program.scratch if b in first), key=lambda b: first[b]):
-        size = _rounded(buffer.size * buffer.dtype.itemsize)
-        offset = 0
-        alive = [b for b in placed if last[b] >= first[buffer] and first[b] <= last[buffer]]
-        for other in sorted(alive, key=lambda b: b.offset):
-            if offset + size <= other.offset:
-                break
-            offset = max(offset, other.offset + _rounded(other.size * other.dtype.itemsize))
-        buffer.offset = offset
-        placed.append(buffer)
-    program.scratch = placed
-    ends = [b.offset + _rounded(b.size * b.dtype.itemsize) for b in placed]
-    own = max(ends, default=0)
-    program.workspace = own + max(inner, default=0)
+    starting: dict[int, list[Buffer]] = {}
+    for buffer in program.scratch:
+        if buffer in first:
+            starting.setdefault(first[buffer], []).append(buffer)
+    ending: dict[int, list[Buffer]] = {}
+    space = _Space()
+    program.scratch = []
+    for at in range(len(program.steps)):
+        for buffer in ending.pop(at - 1, ()):
+            space.free(buffer.offset, _size(buffer))
+        for buffer in starting.get(at, ()):
+            buffer.offset = space.take(_size(buffer))
+            ending.setdefault(last[buffer], []).append(buffer)
+            program.scratch.append(buffer)
+    program.workspace = own_size(program) + max(inner, default=0)
+
+
+class _Space:
+    """A stretch of memory that grows, and its free parts in order."""
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.parts: list[tuple[int, int]] = []  # offset and size
+
+    def take(self, size: int) -> int:
+        """The first place where `size` bytes are free."""
+        for i, (offset, room) in enumerate(self.parts):
+            if room >= size:
+                rest = [(offset + size, room - size)] if room > size else []
+                self.parts[i : i + 1] = rest
+                return offset
+        offset, self.end = self.end, self.end + size
+        return offset
+
+    def free(self, offset: int, size: int) -> None:
+        """Give memory back, joined with the free parts before and after it."""
+        i = bisect(self.parts, (offset, size))
+        if i < len(self.parts) and offset + size == self.parts[i][0]:
+            size += self.parts.pop(i)[1]
+        if i and sum(self.parts[i - 1]) == offset:
+            before, room = self.parts.pop(i - 1)
+            offset, size, i = before, room + size, i - 1
+        self.parts.insert(i, (offset, size))
 
 
 def own_size(program: Program) -> int:
     """Bytes of the workspace before the part that the bodies of loops use."""
-    ends = [b.offset + _rounded(b.size * b.dtype.itemsize) for b in program.scratch]
-    return max(ends, default=0)
+    return max((b.offset + _size(b) for b in program.scratch), default=0)
 
 
-def _rounded(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def _size(buffer: Buffer) -> int:
+    return -(-buffer.size * buffer.dtype.itemsize // ALIGNMENT) * ALIGNMENT

@@ -17,6 +17,7 @@ from symdiff.ir import CONST, ITEM, PARAM, Function, TupleType, Type, Value
 from symdiff.ops import OPS
 
 EXPENSIVE: Final = 12  # operations: above this a value used twice is stored
+LONGEST: Final = 500  # operations computed in one go: LLVM's time grows faster than their number
 UNROLLED: Final = 8  # terms up to which a sum is written out where it is used
 _COSTS: Final = {"div": 6, "sqrt": 6, "floor": 1, "fma": 1}  # cycles of one lane, roughly
 _LIBRARY_COST: Final = 20
@@ -77,6 +78,7 @@ def stored_values(fn: Function, extra: Iterable[Value]) -> set[Value]:
     """The values of `fn` that get memory, apart from parameters and constants."""
     live = fn.live()
     fixed = _forced(fn, live) | set(extra)
+    _cut_chains(live, fixed)
     chosen = fixed
     for _ in range(3):  # what is stored makes its users cheaper, so look again
         cheap, dear = _costs(live, chosen, 0), _costs(live, chosen, _GATHER_COST)
@@ -94,6 +96,19 @@ def _given(value: Value) -> bool:
 def _forced(fn: Function, live: list[Value]) -> set[Value]:
     found = {v for v in live if needs_memory(v)} | set(fn.outputs) | whole_operands(fn)
     return {v for v in found if not _given(v) and not hasattr(v.type, "elements")}
+
+
+def _cut_chains(live: list[Value], fixed: set[Value]) -> None:
+    """Store something now and then along computations that are very long."""
+    length: dict[Value, int] = {}
+    for value in live:
+        if value in fixed or not value.args:
+            length[value] = 0
+            continue
+        length[value] = 1 + sum(length[a] for a in dict.fromkeys(value.args))
+        if length[value] > LONGEST and not hasattr(value.type, "elements"):
+            fixed.add(value)
+            length[value] = 0
 
 
 def whole_operands(fn: Function) -> set[Value]:
