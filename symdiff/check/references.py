@@ -13,6 +13,9 @@ import numpy as np
 from symdiff import ir
 
 DIGITS: Final = 50
+SMALL: Final = 16  # elements of an array of which all entries are looked at
+ENTRIES: Final = 8  # of a larger one
+DIRECTIONS: Final = 4
 SETTLED: Final = 1e-6  # relative; what differences may still move by when the step is halved
 EXACT_RESOLUTION: Final = 1e-80  # the square of the step is 1e-100
 _DIFFERENCE_RESOLUTION: Final = 1e-12
@@ -37,29 +40,33 @@ class Probe:
     index: tuple[int, ...] | None
     direction: Array | None = None
 
+    @np.errstate(all="ignore")
     def along(self, gradient: Any) -> float:
         """The derivative in this direction."""
         if self.direction is not None:
             return float(np.sum(gradient * self.direction))
         return float(gradient[self.index])
 
+    @np.errstate(all="ignore")
     def scale(self, gradient: Any) -> float:
         """The largest of the numbers to which rounding errors of the derivative are relative."""
         if self.direction is not None:
-            return float(np.sum(np.abs(gradient * self.direction)))
-        return float(np.max(np.abs(gradient)))
+            gradient = gradient * self.direction
+            return float(np.sum(np.abs(gradient), where=np.isfinite(gradient)))
+        return float(np.max(np.abs(gradient), where=np.isfinite(gradient), initial=0.0))
 
     def step(self, x: Any) -> float:
         """The longest step in floating-point arithmetic."""
-        size = _SMALLEST if self.direction is None else 1.0
-        return 2.0**-4 * max(size, 0.0 if self.direction is not None else abs(x[self.index]))
+        size = 1.0 if self.direction is not None else max(abs(float(x[self.index])), _SMALLEST)
+        return 2.0**-4 * size
 
+    @np.errstate(all="ignore")
     def moved(self, x: Any, step: Any) -> Any:
         """The parameter, an array or a number, after a step."""
         if self.direction is not None:
             return x + step * self.direction
         if not np.ndim(x):
-            return x[()] + step
+            return x.item() + step
         x = x.copy()
         x[self.index] += step
         return x
@@ -67,20 +74,15 @@ class Probe:
 
 def probes(position: int, x: Array, rng: np.random.Generator) -> list[Probe]:
     """Every entry of a small array; of a larger one some of them, and random directions."""
-    if x.size <= ENTRIES_OF_SMALL:
+    if x.size <= SMALL:
         return [Probe(position, index) for index in np.ndindex(x.shape)]
-    chosen = np.sort(rng.choice(x.size, ENTRIES_OF_LARGE, replace=False))
-    size = np.maximum(np.abs(x), _SMALLEST)
-    directions = [size * rng.standard_normal(x.shape) for _ in range(DIRECTIONS)]
+    chosen = np.sort(rng.choice(x.size, ENTRIES, replace=False))
+    size: Array = np.maximum(np.abs(x), _SMALLEST)
+    directions: list[Array] = [size * rng.standard_normal(x.shape) for _ in range(DIRECTIONS)]
     places = np.transpose(np.unravel_index(chosen, x.shape)).tolist()
     return [Probe(position, None, d) for d in directions] + [
         Probe(position, tuple(place)) for place in places
     ]
-
-
-ENTRIES_OF_SMALL: Final = 16  # all are looked at in arrays up to this size
-ENTRIES_OF_LARGE: Final = 8
-DIRECTIONS: Final = 4
 
 
 def levels(values: Callable[[Any], list[float]], probe: Probe, x: Array) -> Levels:
@@ -120,8 +122,7 @@ def difference(found: Levels, output: int, elements: int) -> tuple[float, float]
 class Exact:
     """Derivatives by differences in arithmetic of so many digits that they are exact to 50.
 
-    Attributes:
-        finite: whether each output is finite at the point.
+    `values` are the outputs at the point, in float64.
     """
 
     def __init__(self, fn: ir.Function, point: Sequence[Any], values: list[float]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -153,9 +153,10 @@ def _brackets(numbers: Sequence[int]) -> str:
 def brief(value: Any) -> str:
     """An argument in a few words: short arrays written out, of others their types."""
     if isinstance(value, np.ndarray):
-        if value.size <= _SHORT:
-            return repr(value.tolist())
-        return f"{ir.dtype_named(value.dtype)}{_brackets(value.shape)}"
+        array = cast("Any", value)
+        if array.size <= _SHORT:
+            return repr(array.tolist())
+        return f"{ir.dtype_named(array.dtype)}{_brackets(array.shape)}"
     if isinstance(value, float):
         return repr(float(value))
     tree, leaves = ir.destructure(value)

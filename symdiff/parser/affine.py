@@ -119,6 +119,16 @@ def tighten(conditions: Sequence[Affine], free: Collection[Index]) -> bool:
     return all(index.extent for index in free)
 
 
+def ruled_out(conditions: Sequence[Affine], indices: Iterable[Index]) -> bool:
+    """Whether it is certain that no values of `indices` make every condition 0 or more."""
+    free = by_level(indices)
+    kept = [index.range for index in free]
+    possible = tighten(conditions, free)
+    for index, ends in zip(free, kept, strict=True):
+        index.range = ends
+    return not possible
+
+
 def some_point(conditions: Sequence[Affine], indices: Iterable[Index]) -> dict[Index, int] | None:
     """Values of `indices` for which every condition is 0 or more.
 

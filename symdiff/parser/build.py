@@ -26,7 +26,7 @@ from symdiff.parser.affine import Affine
 from symdiff.parser.context import Context, is_whole
 from symdiff.parser.declared import DeclaredType, SymbolicType
 from symdiff.parser.grammar import Generator, Node
-from symdiff.parser.index_sums import collect
+from symdiff.parser.index_sums import choose, collect
 from symdiff.parser.items import (
     DOTS,
     NONE,
@@ -186,8 +186,12 @@ class _Builder(Context):
         items: list[Item] = []
         node = root
         try:
-            for node in _operands_first(root):
+            lazy = bool(self.loops)  # whether branches are built where they are taken
+            for node in _outside_choices(root) if lazy else _operands_first(root):
                 graph.location = node.start, node.end
+                if lazy and node.kind == "choice":
+                    items.append((yield from choose(self, node)))
+                    continue
                 count = len(node.children)
                 if count == 0 and node.kind not in _WITH_CHILDREN:
                     leaf = _LEAVES.get(node.kind)
@@ -300,6 +304,19 @@ def _operands_first(root: Node) -> list[Node]:
         node = pending.pop()
         found.append(node)
         pending += node.children
+    found.reverse()
+    return found
+
+
+def _outside_choices(root: Node) -> list[Node]:
+    """As `_operands_first`, without what stands in choices."""
+    found: list[Node] = []
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        found.append(node)
+        if node.kind != "choice":
+            pending += node.children
     found.reverse()
     return found
 

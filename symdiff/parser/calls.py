@@ -14,7 +14,7 @@ from symdiff.parser.array_calls import CALLABLE, SHAPES, call_array, is_array, s
 from symdiff.parser.coerce import build_call
 from symdiff.parser.context import Context
 from symdiff.parser.grammar import Node
-from symdiff.parser.index_sums import REDUCTIONS, condition_of, reduce_terms
+from symdiff.parser.index_sums import REDUCTIONS, reduce_terms
 from symdiff.parser.items import (
     Collected,
     Extreme,
@@ -26,7 +26,7 @@ from symdiff.parser.items import (
     value_of,
 )
 from symdiff.parser.lexer import near
-from symdiff.parser.operators import select
+from symdiff.parser.operators import condition_of, select
 from symdiff.parser.subscripts import whole_number
 
 # Functions of whole numbers that are whole numbers.

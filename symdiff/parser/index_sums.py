@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir import Value, boolean
-from symdiff.ops import and_, arrays, reduce_max, reduce_min, reduce_sum
+from symdiff.ops import and_, arrays, not_, reduce_max, reduce_min, reduce_sum
 from symdiff.ops.arrays.shapes import reshaped
 from symdiff.parser.affine import Affine, Index, by_level, tighten
 from symdiff.parser.context import Context
@@ -34,6 +34,7 @@ from symdiff.parser.items import (
     holds,
     value_of,
 )
+from symdiff.parser.operators import condition_of, select
 from symdiff.parser.subscripts import subscript, whole_number
 
 REDUCTIONS = frozenset({"sum", "prod", "max", "min"})
@@ -93,6 +94,32 @@ def collect(b: Context, node: Generator) -> Coroutine[Node, Item, Collected]:
             b.env[name] = item
     b.loops.pop()
     return Collected(term, node.element, loops)
+
+
+def choose(b: Context, node: Node) -> Coroutine[Node, Item, Item]:
+    """`x if c else y` in a term: an index has to be in range only where its branch is taken."""
+    value, condition, other = node.children
+    b.reordered = True
+    held, missed = Loops(), Loops()
+    conjuncts = _conjuncts(condition)
+    plain = True
+    for conjunct in conjuncts:
+        limits = _limits_indices(b, conjunct)
+        sides = (yield from _built(conjunct.children)) if limits else []
+        plain = limits and _limit(b, held, conjunct, sides) and plain
+    test = condition_of(b, (yield condition), condition, "`if`")
+    if not plain:
+        held.masks.append(test)
+    if plain and len(held.conditions) == 1:
+        missed.conditions.append(held.conditions[0].times(-1).plus(Affine(-1)))
+    else:
+        missed.masks.append(along(not_(value_of(test)), axes_of(test)))
+    b.loops.append(held)
+    first = yield value
+    b.loops[-1] = missed
+    second = yield other
+    b.loops.pop()
+    return select(b, test, [first, second], [value, other])
 
 
 # Ranges.
@@ -247,25 +274,6 @@ def _limit(b: Context, loops: Loops, condition: Node, sides: Sequence[Item]) -> 
             found.append(slack.times(-1))
     loops.conditions += found
     return True
-
-
-def condition_of(b: Context, item: Item, node: Node, whose: str) -> Part:
-    """`item` as a condition.
-
-    Raises:
-        ParseError: it is a number.
-    """
-    part = b.part(item, node)
-    if value_of(part).type.dtype is boolean:
-        return part
-    short = not node.children and node.end - node.start <= 40
-    written = b.source[node.start : node.end] if short else "x"
-    # These bind tighter than comparisons do: x > 0 | x < 1 is x > (0 | x) < 1.
-    grouped = {"`&`": "(a > 0) & (b > 0)", "`|`": "(a > 0) | (b > 0)", "`~`": "~(a > 0)"}
-    hint = f"write {written} != 0"
-    if whose in grouped:
-        hint = f"put each comparison in parentheses: {grouped[whose]}"
-    raise b.fail(f"{whose} needs a condition, this is a number", node, hint)
 
 
 # The sum itself.

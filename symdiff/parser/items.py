@@ -111,10 +111,10 @@ class Mark:
 
 @dataclass(eq=False, slots=True)
 class Loops:
-    """The loops of a generator, and where its term counts.
+    """The loops of a generator, and where its term counts; or where a branch is taken.
 
     Attributes:
-        indices: what it runs over.
+        indices: what it runs over; nothing for the branches of a choice.
         conditions: whole numbers that are 0 or more where the term counts.
         masks: conditions of other kinds.
     """

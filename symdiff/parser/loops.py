@@ -355,7 +355,9 @@ def _run(step: Step, carry: Parts, inputs: Parts, count: int, reverse: bool) -> 
     outputs: list[Parts] = []
     arrays = [np.asarray(leaf) for leaf in inputs.leaves]
     for i in reversed(range(count)) if reverse else range(count):
-        result = step(state, inputs.built([a[i] for a in arrays]))
+        # Numbers are Python's, as what a kernel returns.
+        here = [a[i].item() if a.ndim == 1 else a[i] for a in arrays]
+        result = step(state, inputs.built(here))
         state, output = _carry_and_output(step, result)
         _same_carry(carry, state, step)
         outputs.append(taken_apart(output, "output"))

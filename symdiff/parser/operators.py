@@ -29,8 +29,7 @@ from symdiff.parser.affine import Affine
 from symdiff.parser.coerce import as_number
 from symdiff.parser.context import Context
 from symdiff.parser.grammar import Node
-from symdiff.parser.index_sums import condition_of
-from symdiff.parser.items import Item, Part, Several, aligned, along
+from symdiff.parser.items import Item, Part, Several, aligned, along, value_of
 from symdiff.parser.subscripts import whole_number
 from symdiff.parser.whole_numbers import arithmetic_of
 
@@ -157,3 +156,22 @@ def select(b: Context, condition: Part, items: Sequence[Item], nodes: Sequence[N
             return b.graph.add(where, (condition, *numbers))
     operands, axes = aligned([condition, *b.typed(items, nodes, whole=True)])
     return along(arrays.where(*operands), axes)
+
+
+def condition_of(b: Context, item: Item, node: Node, whose: str) -> Part:
+    """`item` as a condition.
+
+    Raises:
+        ParseError: it is a number.
+    """
+    part = b.part(item, node)
+    if value_of(part).type.dtype is boolean:
+        return part
+    short = not node.children and node.end - node.start <= 40
+    written = b.source[node.start : node.end] if short else "x"
+    # These bind tighter than comparisons do: x > 0 | x < 1 is x > (0 | x) < 1.
+    grouped = {"`&`": "(a > 0) & (b > 0)", "`|`": "(a > 0) | (b > 0)", "`~`": "~(a > 0)"}
+    hint = f"write {written} != 0"
+    if whose in grouped:
+        hint = f"put each comparison in parentheses: {grouped[whose]}"
+    raise b.fail(f"{whose} needs a condition, this is a number", node, hint)

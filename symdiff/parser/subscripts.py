@@ -6,14 +6,15 @@ that wraps around (x[i-1] at i = 0, x[(i+1) % n]) two slices joined; all else is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from symdiff.ir import Type, Value, boolean, i64
-from symdiff.ops import and_, arrays, gather, iota, slice_
+from symdiff.ops import and_, arrays, embed, gather, iota, slice_
 from symdiff.ops.arrays.shapes import diagonal, joined, part, permuted, reshaped
-from symdiff.parser.affine import Affine, Index, by_level, some_point
+from symdiff.parser.affine import Affine, Index, by_level, ruled_out, some_point
 from symdiff.parser.context import DECLARE, MOST_AXES, Context, is_whole
 from symdiff.parser.grammar import Node
 from symdiff.parser.items import (
@@ -46,6 +47,18 @@ class _Axis:
     index: Part | None = None
     window: bool = False  # whether the index is a slice that moves along other indices
     made: tuple[_Axis, ...] = ()  # the axes of the result that a gathered one becomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sliced:
+    """What an axis becomes: slices of it, one after the other, with zeros around them.
+
+    `before` is the number of zeros in front; None stands for none at all.
+    """
+
+    label: _Label
+    pieces: list[Piece]
+    before: int | None = None
 
 
 _Label = Index | _Axis | None  # what an axis is; None for one of extent 1 that goes
@@ -127,7 +140,7 @@ def _sliced(b: Context, array: Part, keys: Sequence[tuple[Item, Node]]) -> _Sele
     places: list[Piece] = [(0, 1, index.extent) for index in axes_of(array)]
     labels: list[_Label] = list(axes_of(array))
     chosen = _Selection(value, labels)
-    wrapped: list[tuple[int, list[Piece]]] = []
+    pieced: list[tuple[int, _Sliced]] = []
     selects: list[bool] = []  # per key: whether it is a number or an array rather than a slice
     for key, node in keys:
         if key is NONE:
@@ -138,16 +151,16 @@ def _sliced(b: Context, array: Part, keys: Sequence[tuple[Item, Node]]) -> _Sele
         extent = core[axis - len(axes_of(array))]
         selects.append(not isinstance(key, Span))
         found = _read(b, key, node, extent)
-        if isinstance(found, tuple):
-            label, pieces = found
-            labels.append(label)
-            if len(pieces) == 1:
-                places.append(pieces[0])
+        if isinstance(found, _Sliced):
+            labels.append(found.label)
+            if len(found.pieces) == 1:
+                places.append(found.pieces[0])
             else:
                 places.append((0, 1, extent))
-                wrapped.append((axis, pieces))
-            if isinstance(label, _Axis):
-                chosen.core.append(label)
+            if len(found.pieces) > 1 or found.before is not None:
+                pieced.append((axis, found))
+            if isinstance(found.label, _Axis):
+                chosen.core.append(found.label)
         else:
             labels.append(found)
             places.append((0, 1, extent))
@@ -156,14 +169,26 @@ def _sliced(b: Context, array: Part, keys: Sequence[tuple[Item, Node]]) -> _Sele
     start = tuple(0 if n == 0 else s for s, n in zip(start, shape, strict=True))
     if shape != value.type.shape or any(start) or any(s != 1 for s in step):
         value = slice_(value, start=start, step=step, shape=shape)
-    for axis, pieces in wrapped:
-        value = joined([part(value, axis, s, n, d) for s, d, n in pieces], axis)
+    for axis, found in pieced:
+        if len(found.pieces) > 1:
+            value = joined([part(value, axis, s, n, d) for s, d, n in found.pieces], axis)
+        if found.before is not None and isinstance(found.label, Index):
+            value = _surrounded(value, axis, found.before, found.label.extent)
     chosen.value = value
     _place_gathered(chosen, selects, keys)
     return chosen
 
 
-def _read(b: Context, key: Item, node: Node, extent: int) -> tuple[_Label, list[Piece]] | _Axis:
+def _surrounded(x: Value, axis: int, before: int, extent: int) -> Value:
+    """`x` with zeros around it along `axis`."""
+    shape = tuple(extent if i == axis else n for i, n in enumerate(x.type.shape))
+    if not x.type.size:
+        return x.graph.const(0, x.type.with_shape(shape))
+    start = tuple(before if i == axis else 0 for i in range(len(shape)))
+    return embed(x, start=start, step=(1,) * len(shape), shape=shape)
+
+
+def _read(b: Context, key: Item, node: Node, extent: int) -> _Sliced | _Axis:
     """What a subscript makes of its axis: slices of it and what they are, or an axis to gather."""
     if isinstance(key, Span):
         return _read_span(b, key, node, extent)
@@ -172,7 +197,7 @@ def _read(b: Context, key: Item, node: Node, extent: int) -> tuple[_Label, list[
         if key.modulus <= extent:
             pieces = _pieces(number.terms[0][0], number, key.modulus)
         if pieces is not None:
-            return number.terms[0][0], pieces
+            return _Sliced(number.terms[0][0], pieces)
         return _Axis(extent, _in_range(b, b.part(key, node), extent, key.modulus <= extent, node))
     number = whole_number(b, key, node)
     if number is None:
@@ -181,18 +206,19 @@ def _read(b: Context, key: Item, node: Node, extent: int) -> tuple[_Label, list[
     if not number.terms:
         if not -extent <= low < extent:
             _out_of_range(b, number, node, extent)
-        return None, [(low % extent, 1, 1)]
+        return _Sliced(None, [(low % extent, 1, 1)])
     empty = not all(index.extent for index in number.indices)
     inside = empty or (-extent <= low and high < extent)
     if not inside:
-        _check_reachable(b, number, node, extent)
+        if not _is_reachable(b, number, node, extent) and len(number.terms) == 1:
+            return _inner(number, extent)
         masked = _masked(b, numbers_along(b.graph, number, i64), number)
         return _Axis(extent, _in_range(b, masked, extent, low >= 0, node))
     if len(number.terms) == 1:
         index = number.terms[0][0]
         pieces = [(0, 1, 0)] if empty else _pieces(index, number, extent)
         if pieces is not None:
-            return index, pieces
+            return _Sliced(index, pieces)
     along_indices = numbers_along(b.graph, number, i64)
     return _Axis(extent, _in_range(b, along_indices, extent, low >= 0, node))
 
@@ -214,9 +240,7 @@ def _pieces(index: Index, number: Affine, extent: int) -> list[Piece] | None:
     return pieces or [(0, 1, 0)]
 
 
-def _read_span(
-    b: Context, span: Span, node: Node, extent: int
-) -> tuple[_Label, list[Piece]] | _Axis:
+def _read_span(b: Context, span: Span, node: Node, extent: int) -> _Sliced | _Axis:
     start, stop, step = span.ends
     ends = [None if end is None else end.offset for end in span.ends]
     if step is not None and (step.terms or not step.offset):
@@ -224,7 +248,7 @@ def _read_span(
         raise b.fail("the step of this slice is not a constant", node, hint)
     if (start is None or not start.terms) and (stop is None or not stop.terms):
         places = range(*slice(*ends).indices(extent))
-        return _Axis(len(places)), [(places.start, places.step, len(places))]
+        return _Sliced(_Axis(len(places)), [(places.start, places.step, len(places))])
     stride = 1 if ends[2] is None else ends[2]
     length = start and stop and stop.minus(start)
     if start is None or not isinstance(length, Affine) or length.terms:
@@ -281,16 +305,30 @@ def _in_range(b: Context, places: Part, extent: int, counted: bool, node: Node) 
 # Where the terms of a sum count.
 
 
-def _check_reachable(b: Context, number: Affine, node: Node, extent: int) -> None:
-    """Raise if `number` is out of range for indices with which it is surely used."""
+def _is_reachable(b: Context, number: Affine, node: Node, extent: int) -> bool:
+    """Whether `number` may be out of range where terms count; an error if it surely is."""
     indices = {index for loops in b.loops for index in loops.indices}
     conditions = [c for loops in b.loops for c in loops.conditions]
-    if any(loops.masks for loops in b.loops):
-        return
-    for beyond in (number.plus(Affine(-extent)), Affine(-extent - 1).minus(number)):
-        point = some_point([*conditions, beyond], indices)
-        if point is not None:
-            _out_of_range(b, number, node, extent, point)
+    beyond = [number.plus(Affine(-extent)), Affine(-extent - 1).minus(number)]
+    if all(ruled_out([*conditions, outside], indices) for outside in beyond):
+        return False
+    if not any(loops.masks for loops in b.loops):
+        for outside in beyond:
+            point = some_point([*conditions, outside], indices)
+            if point is not None:
+                _out_of_range(b, number, node, extent, point)
+    return True
+
+
+def _inner(number: Affine, extent: int) -> _Sliced:
+    """The part of an index along which `number` is in range; elsewhere terms do not count."""
+    ((index, factor),) = number.terms
+    ends = sorted([(-extent - number.offset) / factor, (extent - 1 - number.offset) / factor])
+    low, high = max(index.low, math.ceil(ends[0])), min(index.high, math.floor(ends[1]))
+    inner = Index(index.name, index.level, low, max(high, low - 1))
+    pieces = _pieces(inner, Affine(number.offset, ((inner, factor),)), extent)
+    assert pieces is not None  # from -extent on there are two at most
+    return _Sliced(index, pieces, low - index.low if inner.extent else 0)
 
 
 def _out_of_range(
@@ -331,7 +369,7 @@ def _masked(b: Context, places: Part, number: Affine | None) -> Part:
                 found.append(along(holds(b.graph, condition, shape, axis), axes))
         for mask in loops.masks:
             met = set(axes_of(mask))
-            if met <= own if number is None else met & own:
+            if met <= own if number is None else not met or met & own:
                 found.append(mask)
     if not found:
         return places

@@ -15,7 +15,7 @@ from op_functions import ELEMENTWISE, NOT_IN_LIBM, ULPS, lowered, of_op, samples
 
 from symdiff import ops
 from symdiff.autodiff.transforms import gradient
-from symdiff.codegen.c import c_header, c_source
+from symdiff.codegen import c_header, c_source
 from symdiff.errors import UnsupportedError
 from symdiff.ir import (
     BOOL,
@@ -222,13 +222,3 @@ def test_header_is_included_from_c_and_cpp(tmp_path: Path) -> None:
             user = tmp_path / f"user.{suffix}"
             user.write_text('#include "f.h"\n#include "f.h"\nvoid g(double *x) { f(x, x); }\n')
             subprocess.run([compiler, *FLAGS, "-c", "-o", tmp_path / "user.o", user], check=True)
-
-
-def test_tensors_are_refused_by_name() -> None:
-    graph = Graph()
-    x = graph.param("x", Type(f64, (3,)))
-    fn = Function("f", (x,), (ops.sin(x),))
-    with pytest.raises(
-        UnsupportedError, match=r"parameter x: C source takes scalars, not f64\[3\]"
-    ):
-        c_source(fn)

@@ -115,6 +115,12 @@ MEANS_WHAT_PYTHON_MEANS = [
     "sum(x[2*i] for i in range(n) if 2*i < n)",
     "sum(x[i+j]*y[j] for i in range(n) for j in range(m) if i + j < n)",
     "sum(x[i*i] for i in range(n) if i < 3)",
+    "sum((x[i+1] if i + 1 < n else 0)*x[i] for i in range(n))",
+    "sum((x[i+j] if i + j < n else y[j])*x[i] for i in range(n) for j in range(m))",
+    "sum((x[i+1] if i < n - 1 and x[i] > 0 else x[i-1]) for i in range(n))",
+    "sum((x[idx[i] + 3] if idx[i] < 3 else 0) for i in range(n))",
+    "sum((x[i-7] if i >= 7 else c) for i in range(n))",
+    "sum((S[i-8, 2*i] if 2 <= i < 3 else S[i, 0] if i != 2 else c) for i in range(n))",
     # Around the end.
     "sum(x[i]*x[i-1] for i in range(n))",
     "sum(x[i]*x[(i+1) % n] for i in range(n))",
@@ -264,6 +270,12 @@ def test_a_triangle_is_masked_right_below_the_sum() -> None:
 
 def test_wrapping_indices_are_slices() -> None:
     assert "gather" not in operations(read("sum(x[i]*x[(i+1) % n]*x[i-2] for i in range(n))"))
+
+
+def test_indices_that_a_choice_keeps_in_range_are_slices() -> None:
+    fn = read("sum((x[i+1] if i + 1 < n else 0)*x[i] for i in range(n))")
+    assert "gather" not in operations(fn)
+    assert "embed" in operations(fn)
 
 
 def test_integers_and_precisions() -> None:

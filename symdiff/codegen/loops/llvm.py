@@ -109,6 +109,7 @@ class ProgramWriter:
         self.attributes: dict[str, str] = {}
         self.metadata: list[str] = []
         self._nests = 0
+        self._bodies = 0
         self._constants: dict[Buffer, str] = {}
 
     def write(self, program: Program, name: str) -> None:
@@ -190,9 +191,10 @@ class ProgramWriter:
             )
 
     def repeat(self, b: LLVMEmitter, step: Repeat, pointers: dict[Buffer, str], rest: str) -> None:
-        name = f"{self.symbol}.loop{len(self.functions)}"
+        name = f"{self.symbol}.loop{self._bodies}"
+        label = f"L{self._bodies}"
+        self._bodies += 1  # before what is in the body, which has numbers of its own
         self.write(step.body, name)
-        label = f"L{len(self.functions)}"
         first, move, end = (step.length - 1, -1, -1) if step.reverse else (0, 1, step.length)
         b.lines += [
             f"  br label %{label}.pre",

@@ -38,6 +38,7 @@ def drop_unread(program: Program) -> None:
         else:
             read |= set(buffers_of(step))
     unread = {b for b in program.scratch if b not in read}
+    program.steps = [s for s in program.steps if not (isinstance(s, Copy) and s.target in unread)]
     for step in program.steps:
         if isinstance(step, Nest):
             for block in _blocks(step):

@@ -71,6 +71,10 @@ class NestBuilder:
         for child in children:
             if isinstance(child, Loop):
                 self.loop(child, place)
+            elif child.kind == "check" and not child.loops:  # a single index
+                self.start(child, place)
+                self.root(child, place)
+                self.finish(child)
             else:
                 self.root(child, place)
 
