@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from symdiff import ir
-from symdiff.errors import ArgumentError, SymdiffError
+from symdiff.errors import ArgumentError, SymdiffError, TraceError
 from symdiff.parser import Tracer
 
 Arguments = tuple[tuple[str, ir.Tree], ...]  # names, and structures whose leaves are parameters
@@ -96,11 +96,14 @@ def type_of(name: str, leaf: Any, written: bool = False) -> ir.Type:
     )
 
 
-class TracedArgument(Exception):  # noqa: N818 -- says what was met, not that it is wrong
+class TracedArgument(TraceError):  # noqa: N818 -- says what was met
     """A traced value is among the arguments: the call is to be recorded in its graph, not run."""
 
     def __init__(self, graph: ir.Graph) -> None:
-        super().__init__()
+        super().__init__(
+            "a compiled kernel takes numbers, but a traced value has none while tracing; "
+            "call the function that the kernel was compiled from"
+        )
         self.graph = graph
 
 

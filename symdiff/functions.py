@@ -212,7 +212,7 @@ class Function:
         if self.name == f"{primal.name}_value_and_grad" and len(self.outputs) == len(wrt) + 1:
             both = self.optimized()
         elif wrt and all(o.type.dtype.kind == "f" for o in value.outputs):
-            one = len(value.outputs) == 1
+            one = len(value.outputs) == 1 and not value.outputs[0].type.shape
             transform = partial(autodiff.gradient, with_value=True) if one else autodiff.vjp
             derived = derivative(transform, primal.ir, wrt, bare=False)
             both = passes.run(passes.PIPELINE, derived)
@@ -294,8 +294,6 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
     place = codegen.layout(contracted)
     names = [leaf.name for leaf in ir.leaves(fn.result)]
     native = place.loops is None and _is_native(whole, fn)
-    host = place.loops is not None and options["target"] == runtime.HOST
-    vectors = codegen.VectorMath(runtime.vector_variants() if host else ())
     records = codegen.named_tuples(fn.result) if native else []
     return Program(
         name=fn.name,
@@ -304,8 +302,9 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         outputs=tuple(_operand(n, o.type) for n, o in zip(names, fn.outputs, strict=True)),
         arguments=whole.arguments,
         result=fn.result,
-        lower=lambda wrappers: codegen.lower(place, wrappers, options["fastmath"], vectors),
+        lower=partial(_lower, place, options),
         workspace=place.workspace,
+        batch_workspace=lambda: place.batch_workspace,
         whole=place.plan is not None,
         native=native,
         record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
@@ -324,6 +323,13 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         loops=place.loops is not None,
         stages=stages,
     )
+
+
+def _lower(place: codegen.Layout, options: dict[str, Any], wrappers: Sequence[str]) -> str:
+    """The LLVM text of the given wrappers."""
+    host = options["target"] == runtime.HOST and ("batch" in wrappers or place.loops is not None)
+    vectors = codegen.VectorMath(runtime.vector_variants() if host else ())
+    return codegen.lower(place, wrappers, options["fastmath"], vectors)
 
 
 def _is_native(whole: Function, fn: ir.Function) -> bool:

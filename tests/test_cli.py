@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -221,9 +223,11 @@ def test_a_check_without_a_reference() -> None:
 def test_check_passes_and_fails() -> None:
     assert run("check", "x*sin(y) + gamma(z)").exit_code == 0
     assert run("compile", "exp(x)", "--check", "--at", "x=2").exit_code == 0
-    failed = run("check", "relu(x)", "--at", "x=0")  # 0 by convention, 1/2 by differences
-    assert failed.exit_code == 1
-    assert "FAILED" in failed.stdout
+    # 0 by convention, 1/2 by differences.
+    for words in (("check", "relu(x)"), ("compile", "relu(x)", "--check")):
+        failed = run(*words, "--at", "x=0")
+        assert failed.exit_code == 1
+        assert "FAILED" in failed.stdout
 
 
 def test_cache_says_that_there_is_none() -> None:
@@ -285,6 +289,195 @@ def test_wrong_words(words: tuple[str, ...]) -> None:
     assert result.exit_code == 2
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) <= 6
+
+
+# Arrays.
+
+LAYER = "def f(W: f64[m,n], x: f64[n]):\n    y = W @ x\n    return sum(y**2)\n"
+POINT = "W=[[1,2],[3,4]],x=[1,-1]"
+VALUES = {"value": 2.0, "d_W": [[-2.0, 2.0], [-2.0, 2.0]], "d_x": [-8.0, -12.0]}
+
+
+def values_of(*words: str, stdin: str | None = None) -> dict[str, Any]:
+    result = run(*words, "--json", stdin=stdin)
+    assert result.exit_code == 0, result.stderr
+    return strict_json(result.stdout)["values"]
+
+
+def test_arrays_are_declared() -> None:
+    types = ("--arg", "W:f64[2,2]", "--arg", "x:f64[2]")
+    result = run("compile", "sum((W @ x)**2)", *types, "--at", POINT, "--check")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == ""
+    assert result.stdout.startswith("f(W, x) = sum((W @ x)**2)\n")
+    assert "  d_W = outer(t2, x)\n" in result.stdout
+    assert "  parameters   W: f64[2,2], x: f64[2]\n" in result.stdout
+    assert (
+        "at W=[[1, 2], [3, 4]], x=[1, -1]\n"
+        "   value  2.0\n"
+        "   d_W    [[-2.,  2.],\n"
+        "           [-2.,  2.]]\n"
+        "   d_x    [ -8., -12.]\n"
+    ) in result.stdout
+    assert "d value / d W[2,2]" in result.stdout
+    assert "all 4 entries" in result.stdout
+
+
+def test_extents_and_shapes_come_from_the_point(tmp_path: Path) -> None:
+    path = tmp_path / "layer.txt"
+    path.write_text(LAYER)
+    assert values_of("compile", str(path), "--at", POINT) == VALUES
+    assert values_of("compile", "-", "--at", POINT, stdin=LAYER) == VALUES
+    assert values_of("compile", "sum((W @ x)**2)", "--at", POINT) == VALUES
+    assert values_of(
+        "compile", "sum((W@x)**2)", "--arg=W:f64[n,n]", "--arg=x:f64[n]", "--at", POINT
+    )
+    facts = strict_json(run("compile", "x.T @ x", "--at", "x=[1,pi,1/2]", "--json").stdout)
+    assert facts["types"] == {"x": "f64[3]"}
+    assert facts["at"]["x"] == [1.0, 3.141592653589793, 0.5]
+
+
+def test_points_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("W.npy", np.array([[1.0, 2.0], [3.0, 4.0]]))
+    Path("x.json").write_text("[1, -1]")
+    Path("p.json").write_text('{"W": [[1, 2], [3, 4]], "x": [1, -1]}')
+    Path("nan.json").write_text('["nan", 1]')
+    assert values_of("compile", "-", "--at", "W=@W.npy, x=@x.json", stdin=LAYER) == VALUES
+    assert values_of("compile", "-", "--at", "@p.json", stdin=LAYER) == VALUES
+    given = '{"W": [[1, 2], [3, 4]], "x": [1, -1]}'
+    assert values_of("compile", "-", "--at", given, stdin=LAYER) == VALUES
+    assert values_of("compile", "sum(x)", "--at", "x=@nan.json")["value"] == "nan"
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "x=[1,[2,3]]", "x=[1,a]", "x=[1,2", "x=[1,2]]", "x=[1,,2]", "x=@none.npy", "x=@x.txt",
+        "x=@bad.npy", "x=@bad.json", "x=@objects.npy", "x=@complex.npy", "@list.json", "{]",
+        "@bad.json", "x=" + "[" * 2000, "x=" + "[" * 100 + "]" * 100, "x=[1],x=[2]", "x=[null]",
+        "{}", "y=[1,2]", 'x={"a": 1}', "x=[(1,2)]", "x=[1e999999", "x=[x]", "=1", "x=",
+    ],
+)  # fmt: skip
+def test_points_that_cannot_be_read(
+    point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("bad.npy", "bad.json", "x.txt"):
+        Path(name).write_text("{")
+    Path("list.json").write_text("[1, 2]")
+    np.save("objects.npy", np.array([None]), allow_pickle=True)
+    np.save("complex.npy", np.array([1j]))
+    result = run("compile", "sum(x)", "--arg", "x:f64[n]", "--at", point)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr) < 500
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("-", "--at", "x=[1,2]"), "missing W"),
+        (("-",), "f depends on the shapes of W, x: give types without symbols, as --arg"),
+        (("-", "--at", "W=[[1,2]],x=[1,2,3]"), "n is 2 in W: f64[m,n], but 3 in x"),
+        (("-", "--arg", "W:f64[2", "--at", POINT), "cannot read the type 'f64[2'"),
+        (("sum(x)",), "hint: declare an array: --arg 'x:f64[3]'"),
+        (("sum(x)", "--arg", "x:f64[3]", "--at", "x=[1,2]"), "expected an array of shape (3,)"),
+        (("x*y", "--at", "x=[1,2],y=3", "--check"), "to declare an array: --arg 'x:f64[2]'"),
+        (("sum(x)", "--arg", "x:f64[99999999999999999999]"), "no memory can hold"),
+        (("x[k]", "--arg", "x:f64[2]", "--arg", "k:i64", "--at", "x=[1,2],k=2"), "out of range"),
+        (("x[k]", "--arg", "x:f64[2]", "--arg", "k:i64", "--at", "x=[1,2],k=0.5"), "k: float"),
+    ],
+)
+def test_arrays_that_do_not_fit(words: tuple[str, ...], expected: str) -> None:
+    result = run("compile", *words, stdin=LAYER)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert expected in result.stderr
+
+
+def test_integers_and_names() -> None:
+    words = ("--arg", "x:f64[3]", "--arg", "k:i64", "--at", "x=[1,2,3],k=2", "--check")
+    result = run("compile", "x[k]", *words)
+    assert result.exit_code == 0, result.stderr
+    assert "d_x" in result.stdout
+    assert "not differentiated: k: i64" in result.stdout
+    assert values_of("compile", "out*x", "--at", "x=2,out=3")["value"] == 6.0
+    assert values_of("compile", "b < 1", "--output", "value", "--at", "b=[0,2]") == {
+        "value": [True, False]
+    }
+
+
+@pytest.mark.parametrize(
+    "emit", ["ir", "loops", "llvm", "asm", "c", "numpy", "latex", "dot", "obj"]
+)
+@pytest.mark.parametrize("output", ["value", "grad", "value_and_grad", "jacobian", "hessian"])
+def test_stages_of_array_functions(emit: str, output: str, tmp_path: Path) -> None:
+    words = ("compile", "-", "--at", POINT, "--output", output, "--emit", emit)
+    path = tmp_path / "out"
+    result = run(*words, "-o", str(path), stdin=LAYER)
+    assert result.exit_code == 0, result.stderr
+    assert path.stat().st_size > 0
+    assert "at W=" in result.stderr
+    facts = strict_json(run(*words, "--json", stdin=LAYER).stdout)
+    assert facts["emit"] == emit
+    stage = base64.b64decode(facts["base64"]) if emit == "obj" else facts["text"].encode()
+    assert stage.rstrip() == path.read_bytes().rstrip()
+    assert set(facts) == {"emit", "base64" if emit == "obj" else "text", "at", "values"}
+
+
+def test_stages_that_there_are_not() -> None:
+    result = run("compile", "x*y", "--emit", "loops")
+    assert result.exit_code == 2
+    assert "straight-line code" in result.stderr
+    lookup = ("compile", "sum(x[k])", "--arg", "x:f64[3]", "--arg", "k:i64[2]")
+    result = run(*lookup, "--emit", "summary")  # without a notation for the adjoint of a lookup
+    assert result.exit_code == 0
+    assert "--emit ir shows them" in result.stdout
+    assert strict_json(run(*lookup, "--json").stdout)["assignments"] is None
+
+
+def test_a_stage_and_a_check_in_json() -> None:
+    words = ("compile", "relu(x)", "--at", "x=0", "--emit", "c", "--check", "--json")
+    result = run(*words)
+    facts = strict_json(result.stdout)
+    assert result.exit_code == 1
+    assert facts["check"]["passed"] is False
+    assert "void f_value_and_grad(" in facts["text"]
+    assert facts["values"]["d_x"] == 0.0
+
+
+def test_several_numbers_get_a_jacobian() -> None:
+    values = values_of("compile", "W @ x", "--at", POINT)
+    assert values["value"] == [-1.0, -1.0]
+    assert values["d_x"] == [[1.0, 2.0], [3.0, 4.0]]
+    result = run("compile", "W @ x", "--arg", "W:f64[300,300]", "--arg", "x:f64[300]")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("the Jacobian has 27090000 entries")
+    assert "f(W, x) = W @ x" in result.stdout
+
+
+def test_a_batch_of_points() -> None:
+    assert values_of("compile", "x*y", "--at", "x=[1,2,3],y=2") == {
+        "value": [2.0, 4.0, 6.0], "d_x": [2.0, 2.0, 2.0], "d_y": [1.0, 2.0, 3.0],
+    }  # fmt: skip
+
+
+def test_checks_of_arrays() -> None:
+    types = ("--arg", "W:f64[30,20]", "--arg", "x:f64[20]")
+    result = run("check", "tanh(W @ x)", *types)
+    assert result.exit_code == 0
+    assert "8 of 600 entries, 4 directions" in result.stdout
+    assert "c: random cotangents" in result.stdout
+    report = strict_json(run("check", "tanh(W @ x)", *types, "--json").stdout)
+    assert [row["shape"] for row in report["rows"]] == [[30, 20], [20]]
+    assert np.shape(report["at"]["W"]) == (30, 20)
+    failed = run("check", "sum(relu(x))", "--at", "x=[1,0,2]")
+    assert failed.exit_code == 1
+    assert "at [1]" in failed.stdout
+    assert run("check", "sum(x)", "--at", "x=[]").exit_code == 0
 
 
 def test_as_a_module() -> None:

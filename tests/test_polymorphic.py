@@ -292,6 +292,12 @@ def test_further_arguments_by_name() -> None:
         sd.jvp(squares)(x)
 
 
+def test_compiled_kernels_inside_functions_are_refused() -> None:
+    kernel = sd.compile(lambda x: np.sum(x * x))
+    with pytest.raises(sd.TraceError, match="call the function that the kernel was compiled from"):
+        sd.grad(lambda x: np.sum(x) * kernel(x))(np.ones(3))
+
+
 def test_decorators() -> None:
     @sd.value_and_grad
     def loss(x: Any) -> Any:

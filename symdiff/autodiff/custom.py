@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from symdiff.autodiff.bodies import Replaced
+from symdiff.autodiff.bodies import Replaced, settled
+from symdiff.autodiff.scan_reverse import Backpropagate
 from symdiff.errors import DifferentiationError
-from symdiff.ir import Function, Type, Value
+from symdiff.ir import Function, Graph, Type, Value
 from symdiff.ops import inline
 from symdiff.ops.bodies import elements
 
@@ -21,6 +22,7 @@ def push_custom(
     """
     rule: Function | None = value.attr("jvp")
     if rule is None:
+        _require_rule(value)
         raise DifferentiationError(
             f"{_name(value)} has a rule for reverse mode only (custom_vjp); forward mode, which "
             "jvp, hvp, hessian and wide Jacobians use, needs one by custom_jvp"
@@ -38,22 +40,25 @@ def push_custom(
 
 
 def pull_custom(
-    value: Value, bars: Mapping[int, Value], wanted: Sequence[int], replaced: Replaced
+    value: Value,
+    bars: Mapping[int, Value],
+    wanted: Sequence[int],
+    replaced: Replaced,
+    backpropagate: Backpropagate,
 ) -> dict[int, Value]:
-    """The cotangents of the `wanted` operands of a `custom` value, by its vjp rule.
+    """The cotangents of the `wanted` operands of a `custom` value, by its vjp rule, or by its jvp
+    rule transposed.
 
     `bars` are those of its elements. The rule computes the elements too, which from now on take
-    the place of those of `value`.
+    the place of those of `value`. `backpropagate` is reverse mode itself.
 
     Raises:
-        DifferentiationError: it has no such rule.
+        DifferentiationError: it has no rule.
     """
     rule: Function | None = value.attr("vjp")
     if rule is None:
-        raise DifferentiationError(
-            f"{_name(value)} has a rule for forward mode only (custom_jvp); reverse mode, which "
-            "grad, vjp and hessian use, needs one by custom_vjp"
-        )
+        _require_rule(value)
+        rule = _transposed(value, backpropagate)
     graph, types = value.graph, elements(value)
     given = [
         bars[i] if i in bars else graph.const(0.0, t) for i, t in enumerate(types) if _is_real(t)
@@ -63,6 +68,38 @@ def pull_custom(
     real = [i for i, a in enumerate(value.args) if _is_real(a.type)]
     found = dict(zip(real, results, strict=True))
     return {i: found[i] for i in wanted if i in found}
+
+
+def _transposed(value: Value, backpropagate: Backpropagate) -> Function:
+    """The vjp rule that the jvp rule of `value` implies: operands and cotangents to the elements
+    and the cotangents of the operands.
+
+    A jvp rule is linear in the tangents, so that its derivative is the same at all of them: they
+    are taken to be zero.
+    """
+    rule: Function = value.attr("jvp")
+    types = elements(value)
+    graph = Graph()
+    params = [graph.param(f"operand_{i}", p.type) for i, p in enumerate(rule.params)]
+    operands, tangents = params[: len(value.args)], params[len(value.args) :]
+    bars = [graph.param(f"cotangent_{i}", t) for i, t in enumerate(types) if _is_real(t)]
+    outputs = inline(rule, tuple(params))
+    found, pushed = outputs[: len(types)], outputs[len(types) :]
+    replaced: Replaced = {}
+    shares = backpropagate(graph, pushed, bars, tangents, replaced)
+    linear = settled(Function(rule.name, (*params, *bars), (*found, *shares)), replaced)
+    graph = Graph()
+    known = [graph.param(str(p.attr("name")), p.type) for p in (*operands, *bars)]
+    zeros = [graph.const(0.0, t.type) for t in tangents]
+    own, given = known[: len(operands)], known[len(operands) :]
+    return Function(rule.name, tuple(known), inline(linear, (*own, *zeros, *given)))
+
+
+def _require_rule(value: Value) -> None:
+    if value.attr("vjp") is None and value.attr("jvp") is None:
+        raise DifferentiationError(
+            f"{_name(value)} has no rule for its derivative yet; give it one by defvjp or defjvp"
+        )
 
 
 def _is_real(type: Type) -> bool:

@@ -89,7 +89,7 @@ def _pull_elements(
     if value.op is scan:
         shares = pull_scan(graph, value, bars, wanted, replaced, backpropagate)
     elif value.op is custom:
-        shares = pull_custom(value, bars, wanted, replaced)
+        shares = pull_custom(value, bars, wanted, replaced, backpropagate)
     else:
         raise DifferentiationError(f"{value.op.name} has no derivative rule for reverse mode")
     for i, share in shares.items():

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from symdiff import api, ir, passes
-from symdiff.check.points import Array, drawn, given, specialized
+from symdiff.check.points import Array, drawn, given, typed
 from symdiff.check.problem import Problem, arguments, hold, pose
 from symdiff.check.references import EXACT_RESOLUTION, Exact, Probe, difference, levels, probes
 from symdiff.check.report import Report, Row, brief
@@ -59,7 +59,7 @@ def check(
         >>> [(row.parameter, row.shape, row.verdict) for row in report.rows]
         [('W', (2, 2), 'ok'), ('x', (2,), 'ok')]
     """
-    fn = specialized(api.function(source, args), at)
+    fn = typed(source, at, args)
     if not fn.parameters:
         raise ArgumentError("nothing to check: the function has no parameters")
     problem = pose(fn)
@@ -164,12 +164,15 @@ def _judged(probe: Probe, gradient: Array, reference: _Reference) -> Row:
         tolerance, resolution = DIFFERENCE_TOLERANCE, reference.resolution
     if reference.single:
         tolerance, rounding = SINGLE_TOLERANCE, _SINGLE_ROUNDING
-    if gradient.ndim:
-        resolution = max(resolution, rounding * probe.scale(gradient))
+    scale = probe.scale(gradient) if gradient.ndim else 0.0
+    resolution = max(resolution, rounding * scale)
     distance = error = abs(slope - best)
-    if math.isfinite(distance):
-        error = 0.0 if distance <= resolution else distance / max(abs(best), abs(slope))
-    return replace(row, error=error, absolute=distance, passed=error <= tolerance)
+    if distance <= resolution:
+        error = distance / scale if scale > resolution else 0.0
+    elif math.isfinite(distance):
+        error = distance / max(abs(best), abs(slope))
+    passed = distance <= resolution or error <= tolerance
+    return replace(row, error=error, absolute=distance, passed=passed)
 
 
 def _worst(rows: list[Row], shape: tuple[int, ...]) -> Row:

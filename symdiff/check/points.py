@@ -9,19 +9,26 @@ import numpy as np
 
 from symdiff import api, ir
 from symdiff.errors import ArgumentError, IndexRangeError
-from symdiff.polymorphic import Polymorphic
+from symdiff.polymorphic import Parsed, Polymorphic, is_python
 from symdiff.runtime import Operand
 from symdiff.runtime.arguments import as_array
 
 _RANGES: Final = ((0.5, 2.0), (-1.0, 1.0), (-10.0, 10.0), (0.0, 100.0))
+_OF_ARRAYS: Final = (1, 0, 2, 3)  # sums of positive numbers are large, where functions are flat
 _INTEGERS: Final = (4, 2, 1, 10)  # what drawn integers are below, which may be indices
 _TRIED: Final = 200
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def specialized(fn: api.Function, at: Any) -> api.Function:
-    """The function with the shapes and the structures that `at` has, where its own are open."""
+def typed(source: api.Source, at: Any, args: api.Args | None) -> api.Function:
+    """The function with the shapes and the structures that `at` has, where its own are open.
+
+    Those of a Python function are, if it is given arrays, even where numbers would do.
+    """
+    fn = api.function(source, args)
+    if is_python(source) and args is None and _has_arrays(at):
+        fn = Polymorphic(Parsed(source))
     if not isinstance(fn, Polymorphic) or at is None:
         return fn
     names = fn.parameters
@@ -32,6 +39,15 @@ def specialized(fn: api.Function, at: Any) -> api.Function:
         own = _in_order(names, at)[: len(names)]
         _require_count(names, own)
     return fn.specialize(*own)
+
+
+def _has_arrays(at: Any) -> bool:
+    values: Any = ()
+    if isinstance(at, Mapping):
+        values = cast("Mapping[Any, Any]", at).values()
+    elif isinstance(at, (list, tuple)):
+        values = cast("Sequence[Any]", at)
+    return any(isinstance(value, np.ndarray) and np.ndim(cast("Any", value)) for value in values)
 
 
 def given(fn: api.Function, at: Any) -> list[Array]:
@@ -110,8 +126,11 @@ def _real(name: str, value: Any) -> float:
         raise ArgumentError(f"at: {name} is too large for a float64") from None
     except (TypeError, ValueError):
         pass
-    got = f"an array of shape {shape}" if shape else f"{value!r:.60}"
-    raise ArgumentError(f"at: {name} is {got}, expected a number")
+    if shape or isinstance(value, (list, tuple)):
+        shape = shape or (len(cast("list[Any]", value)),)
+        wanted = f'a number; to declare an array: args={{"{name}": "{ir.Type(ir.f64, shape)}"}}'
+        raise ArgumentError(f"at: {name} is an array, expected {wanted}")
+    raise ArgumentError(f"at: {name} is {value!r:.60}, expected a number")
 
 
 def drawn(fn: ir.Function, numbers: Callable[[list[Array]], Iterator[Any]]) -> list[Array]:
@@ -121,8 +140,11 @@ def drawn(fn: ir.Function, numbers: Callable[[list[Array]], Iterator[Any]]) -> l
         ArgumentError: none was found.
     """
     rng = np.random.default_rng(0)
+    arrays = any(param.type.shape for param in fn.params)
     for attempt in range(_TRIED):
-        point = [_random(rng, param.type, attempt % len(_RANGES)) for param in fn.params]
+        which = attempt % len(_RANGES)
+        which = _OF_ARRAYS[which] if arrays else which
+        point = [_random(rng, param.type, which) for param in fn.params]
         try:
             if all(np.all(np.isfinite(array)) for array in numbers(point)):
                 return point

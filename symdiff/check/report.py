@@ -11,7 +11,8 @@ import numpy as np
 
 from symdiff import ir
 
-_SHORT: Final = 6  # elements of an array that is written out
+_SHORT: Final = 12  # elements of an array that may be written out
+_WIDTH: Final = 60  # characters that it may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Row:
             at a pole or a jump.
         exact: with 50 digits, rounded; None where an operation has no such reference, there is no
             finite derivative, or it would take too long.
-        error: relative difference of `gradient` from the best reference, NaN without one.
+        error: relative difference of `gradient` from the best reference, NaN without one. What
+            may be rounding alone is relative to the largest entry of the gradient.
         passed: whether all are right enough; without a reference nothing speaks against it.
         absolute: the largest absolute difference from a reference, NaN without one.
         shape: of the parameter.
@@ -88,7 +90,7 @@ class Row:
         if not self.shape or not size:
             return ""
         entries = f"all {size}" if self.entries == size else f"{self.entries} of {size}"
-        more = f" and {self.directions} random directions" if self.directions else ""
+        more = f", {self.directions} directions" if self.directions else ""
         return f"{entries} entries{more}"
 
     def __bool__(self) -> bool:
@@ -154,9 +156,12 @@ def brief(value: Any) -> str:
     """An argument in a few words: short arrays written out, of others their types."""
     if isinstance(value, np.ndarray):
         array = cast("Any", value)
-        if array.size <= _SHORT:
-            return repr(array.tolist())
-        return f"{ir.dtype_named(array.dtype)}{_brackets(array.shape)}"
+        written = repr(array.tolist()) if array.size <= _SHORT else ""
+        return (
+            written
+            if 0 < len(written) <= _WIDTH
+            else f"{ir.dtype_named(array.dtype)}{_brackets(array.shape)}"
+        )
     if isinstance(value, float):
         return repr(float(value))
     tree, leaves = ir.destructure(value)

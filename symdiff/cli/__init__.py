@@ -7,6 +7,7 @@ Results go to standard output, diagnostics to standard error. The exit status is
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Final, NoReturn
 import click
 
 import symdiff as sd
-from symdiff.cli.read import read_function, read_point
+from symdiff.cli.read import fitted, read_function, read_point
 from symdiff.cli.write import (
     as_text,
     console,
@@ -24,6 +25,7 @@ from symdiff.cli.write import (
     report_facts,
     report_table,
     show,
+    stage_facts,
     summary,
     value_table,
     write,
@@ -42,8 +44,10 @@ OUTPUTS: Final[dict[str, Callable[..., sd.Function]]] = {
     "value_and_jacobian": sd.value_and_jacobian,
     "hessian": sd.hessian,
 }
+LARGE: Final = 1_000_000  # entries of a Jacobian that nobody gets without asking
 EMITTERS: Final[dict[str, Callable[[sd.Function, sd.Kernel], str | bytes]]] = {
     "ir": lambda fn, kernel: kernel.ir,
+    "loops": lambda fn, kernel: kernel.loop_ir,
     "llvm": lambda fn, kernel: kernel.llvm_ir,
     "asm": lambda fn, kernel: kernel.asm,
     "c": lambda fn, kernel: kernel.c_source,
@@ -92,7 +96,7 @@ class FormulaGroup(click.Group):
         try:
             return super().invoke(ctx)
         except sd.SymdiffError as error:
-            _fail(str(error))
+            _fail(IN_PYTHON.sub(r"--arg '\1:\2'", str(error)))
         except MemoryError:
             _fail("out of memory")
         except OSError as error:
@@ -102,6 +106,10 @@ class FormulaGroup(click.Group):
         finally:
             if collecting:
                 gc.enable()
+
+
+# How Python says what --arg says here.
+IN_PYTHON: Final = re.compile(r"""args=\{["'](\w+)["']: ["']([^"']+)["']\}""")
 
 
 def _fail(message: str) -> NoReturn:
@@ -115,6 +123,14 @@ def main() -> None:
     """From a formula to a native function for its value and its derivatives."""
 
 
+ARG: Final = (
+    "A parameter: W:f64[8,4], x:f64, idx:i64[5]. An extent that is a name, as in x:f64[n], is "
+    "that of the array in --at."
+)
+AT: Final = (
+    "Evaluate at this point: numbers, arrays as nested lists, and files: x=@x.npy, x=@x.json, "
+    "@point.json."
+)
 AS_JSON: Final = 'Write JSON, for programs; what is not finite is "nan", "inf" or "-inf".'
 
 
@@ -122,8 +138,8 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What every command that reads a formula takes."""
     for decorate in (
         click.argument("source"),
-        click.option("--arg", "args", multiple=True, metavar="NAME:TYPE", help="A parameter."),
-        click.option("--at", multiple=True, metavar="X=1,Y=2", help="Evaluate at this point."),
+        click.option("--arg", "args", multiple=True, metavar="NAME:TYPE", help=ARG),
+        click.option("--at", multiple=True, metavar="X=1,Y=[2,3]", help=AT),
         click.option("--json", "as_json", is_flag=True, help=AS_JSON),
     ):
         command = decorate(command)
@@ -133,7 +149,7 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @main.command(name="compile")
 @_source_options
 @click.option("--wrt", metavar="X,Y", help="Parameters to differentiate with respect to.")
-@click.option("--output", type=click.Choice(list(OUTPUTS)), help="Default: value_and_grad.")
+@click.option("--output", type=click.Choice(list(OUTPUTS)), help="What to compile.")
 @click.option(
     "--emit",
     type=click.Choice(["summary", *EMITTERS]),
@@ -159,44 +175,73 @@ def compile_command(
     fastmath: bool,
     target: str,
 ) -> None:
-    """Compile SOURCE: an expression, a file, or - for standard input."""
-    formula = read_function(source, args)
+    """Compile SOURCE: an expression, a file, or - for standard input.
+
+    What is compiled is the value with its gradient, or with its Jacobian where there are several
+    numbers; --output says otherwise.
+    """
     point = read_point(at)
-    if output is None and not formula.parameters:
-        output = "value"  # a constant: `symdiff compile "1 + 2"`
-    output = output or ("value_and_grad" if len(formula.outputs) == 1 else "value_and_jacobian")
+    formula = read_function(source, args, point)
+    point = fitted(formula, point) if point else {}
     names = [name.strip() for name in wrt.split(",")] if wrt else None
     chosen = names[0] if names and len(names) == 1 else names
+    output = output or _default_output(formula)
     whole = OUTPUTS[output](formula, wrt=chosen)
     kernel: sd.Kernel = sd.compile(whole, dtype=dtype, fastmath=fastmath, target=target)
     report = sd.check(formula, point or None) if verify else None
-    values = named(whole, kernel(**point)) if point else {}
-    if emit != "summary":
+    values = named(whole, kernel(*point.values())) if point else {}
+    if as_json:
+        stage = {} if emit == "summary" else stage_facts(emit, EMITTERS[emit](whole, kernel))
+        facts = stage or facts_of(formula, whole, kernel)
+        if point:
+            facts |= {"at": point, "values": values}
+        if report is not None:
+            facts["check"] = report_facts(report)
+        write(as_text(facts), file)
+    elif emit != "summary":
         write(EMITTERS[emit](whole, kernel), file)
         if point:
             console(stderr=True).print(value_table(point, values))
-    elif as_json:
-        facts = facts_of(formula, whole, kernel)
-        if point:
-            facts |= {"at": point, "values": values}
-        if report:
-            facts["check"] = report_facts(report)
-        write(as_text(facts), file)
     else:
         summary(formula, whole, kernel, file)
         if point:
             show(value_table(point, values), file)
-    if report:
+    if report is not None:  # a failed one is false
         if not as_json:
             console(stderr=emit != "summary").print(report_table(report))
         sys.exit(0 if report.passed else 1)
 
 
+def _default_output(formula: sd.Function) -> str:
+    """What is compiled unless the user says: derivatives, if there are any and not too many."""
+    inputs = sum(p.type.size for p in formula.ir.params if p.type.dtype.kind == "f")
+    outputs = formula.ir.outputs
+    if not any(p.type.dtype.kind == "f" for p in formula.ir.params):
+        return "value"  # a constant: `symdiff compile "1 + 2"`
+    if len(outputs) == 1 and not outputs[0].type.shape:
+        return "value_and_grad"
+    entries = inputs * sum(o.type.size for o in outputs)
+    if entries > LARGE:
+        click.echo(
+            f"the Jacobian has {entries} entries: compiling the value alone; "
+            "--output jacobian for the Jacobian",
+            err=True,
+        )
+        return "value"
+    return "value_and_jacobian"
+
+
 @main.command(name="check")
 @_source_options
 def check_command(source: str, args: Sequence[str], at: Sequence[str], as_json: bool) -> None:
-    """Compare the derivatives of SOURCE with differences and with 50-digit arithmetic."""
-    report = sd.check(read_function(source, args), read_point(at) or None)
+    """Compare the derivatives of SOURCE with differences and with 50-digit arithmetic.
+
+    Of an array every entry is compared, of a large one some entries and random directions. Without
+    --at, the point is drawn.
+    """
+    point = read_point(at)
+    formula = read_function(source, args, point)
+    report = sd.check(formula, fitted(formula, point) if point else None)
     if as_json:
         click.echo(as_text(report_facts(report)), nl=False)
     else:

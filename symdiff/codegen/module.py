@@ -17,10 +17,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Final
 
 from symdiff.codegen.chunks import CHUNK, SMALL, Plan, plan_chunks
+from symdiff.codegen.lanes import Lanes, batch_entry
 from symdiff.codegen.llvm import (
     LLVMEmitter,
     constant,
@@ -48,7 +50,7 @@ FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay
 FALLBACK_OFFSET: Final = 24
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """A lowered function and how its code is laid out.
 
@@ -59,6 +61,18 @@ class Layout:
     fn: Function
     plan: Plan | None
     loops: LoopProgram | None = None
+
+    @cached_property
+    def lanes(self) -> Lanes | None:
+        """How a small formula of numbers runs over many points; made for the first batch."""
+        if self.loops is not None or self.plan is not None or not self.fn.params:
+            return None
+        return Lanes(self.fn)
+
+    @property
+    def batch_workspace(self) -> int:
+        """The number of 8-byte words that a batch of many points needs as `ws`."""
+        return self.workspace if self.lanes is None else self.lanes.workspace
 
     @property
     def checks(self) -> tuple[str, ...]:
@@ -73,7 +87,7 @@ class Layout:
 
     @property
     def workspace(self) -> int:
-        """The number of 8-byte words that a caller provides as `ws`; 0 for a small body."""
+        """The number of 8-byte words that a point needs as `ws`; 0 for a small body."""
         if self.loops is not None:
             return -(-self.loops.workspace // 8)
         if self.plan is None:
@@ -119,13 +133,15 @@ def lower(
         flags = FAST_FLAGS if fastmath else ""
         return lower_program(place.loops, place.symbol, wrappers, flags, vectors)
     require_scalars(place.fn)
-    return _Module(place, FAST_FLAGS if fastmath else "").text(wrappers)
+    return _Module(place, FAST_FLAGS if fastmath else "", vectors).text(wrappers)
 
 
 class _Module:
     """One module in the making."""
 
-    def __init__(self, place: Layout, flags: str) -> None:
+    def __init__(self, place: Layout, flags: str, vectors: VectorMath) -> None:
+        self.place = place
+        self.vectors = vectors
         self.fn = place.fn
         self.flags = flags
         self.symbol = place.symbol
@@ -243,6 +259,17 @@ class _Module:
         self._finish(f"void @{self.symbol}({arguments})", b)
 
     def _batch(self) -> None:
+        lanes = self.place.lanes
+        self._points("batch" if lanes is None else "points")
+        if lanes is None:
+            return
+        writer = lanes.write(self.symbol, self.flags, self.vectors)
+        writer.finish()
+        self.functions += [*writer.functions, batch_entry(self.symbol)]
+        self.declarations |= writer.declarations
+
+    def _points(self, name: str) -> None:
+        """A batch, one point after the other."""
         b = LLVMEmitter(self.flags)
         inputs, outputs = self.fn.params, self.fn.outputs
         # In a small kernel the pointers and steps live in registers, outside the loop.
@@ -272,7 +299,7 @@ class _Module:
         b.lines += ["  %next = add i64 %i, 1", "  br label %head", "exit:", "  ret void"]
         b.lines.insert(0, "entry:")
         arguments = "ptr %pointers, ptr %steps, i64 %n, ptr %ws"
-        self._finish(f"void @{self.symbol}.batch({arguments})", b)
+        self._finish(f"void @{self.symbol}.{name}({arguments})", b)
 
     def _transfer(
         self, b: LLVMEmitter, verb: str, values: Sequence[Value], first: int, words: str

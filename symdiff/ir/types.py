@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final, cast
 
 import numpy as np
@@ -43,6 +44,7 @@ _NUMPY_NAMES: Final = {
     "i32": "int32",
     "bool": "bool",
 }
+_ADDRESSES: Final = 1 << 63  # bytes: offsets are signed
 _ALIASES: Final = {numpy: DTYPES[name] for name, numpy in _NUMPY_NAMES.items()}
 
 
@@ -65,15 +67,23 @@ def dtype_named(name: object) -> DType:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A tensor type: `f64[3,4]`, or a scalar when the shape is empty: `f64`."""
+    """A tensor type: `f64[3,4]`, or a scalar when the shape is empty: `f64`.
+
+    Raises:
+        ShapeError: more elements than there are addresses for.
+    """
 
     dtype: DType
     shape: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.shape and prod(self.shape) * self.dtype.itemsize >= _ADDRESSES:
+            raise ShapeError(f"{self}: no memory can hold an array of {prod(self.shape)} elements")
+
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     def with_dtype(self, dtype: DType) -> Type:
         return Type(dtype, self.shape)

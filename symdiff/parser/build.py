@@ -189,18 +189,17 @@ class _Builder(Context):
             lazy = bool(self.loops)  # whether branches are built where they are taken
             for node in _outside_choices(root) if lazy else _operands_first(root):
                 graph.location = node.start, node.end
+                leaf = _LEAVES.get(node.kind)
+                if leaf is not None:
+                    items.append(leaf(self, node))
+                    continue
+                if isinstance(node, Generator):
+                    items.append((yield from collect(self, node)))
+                    continue
                 if lazy and node.kind == "choice":
                     items.append((yield from choose(self, node)))
                     continue
                 count = len(node.children)
-                if count == 0 and node.kind not in _WITH_CHILDREN:
-                    leaf = _LEAVES.get(node.kind)
-                    if leaf is not None:
-                        items.append(leaf(self, node))
-                    else:
-                        assert isinstance(node, Generator)
-                        items.append((yield from collect(self, node)))
-                    continue
                 operands = items[len(items) - count :]
                 del items[len(items) - count :]
                 item = _HANDLERS[node.kind](self, node, operands)
@@ -322,7 +321,6 @@ def _outside_choices(root: Node) -> list[Node]:
 
 
 _SHAPES: Final = "write operands with shapes that fit"
-_WITH_CHILDREN: Final = frozenset({"call", "list"})  # though they may have none
 _LEAVES: Final[dict[str, Callable[[_Builder, Node], Item]]] = {
     "number": _Builder.number,
     "boolean": _Builder.boolean,

@@ -76,11 +76,13 @@ class CustomFunction:
         graph = graph_of(given.leaves)
         need_shapes(graph, f"{self._name}, which has a derivative of its own,")
         operands = [lifted(graph, leaf) for leaf in given.leaves]
-        return recorded(graph, self._applied, graph, given, operands)
+        output, functions = self._known_for(given, operands)
+        attrs = tuple(sorted(functions.items()))
+        return output.traced(items(recorded(graph, graph.add, custom, tuple(operands), attrs)))
 
     @property
     def _name(self) -> str:
-        return name_of(self._function)
+        return name_of(self._function, "function")
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments by position, defaults included."""
@@ -94,17 +96,17 @@ class CustomFunction:
             raise ArgumentError(f"{place()}{self._name}: {named}: arguments by name only")
         return bound.args
 
-    def _applied(self, graph: Graph, given: Parts, operands: Sequence[Value]) -> Any:
-        """The function on traced values: one operation that holds it and its rules."""
+    def _known_for(
+        self, given: Parts, operands: Sequence[Value]
+    ) -> tuple[Parts, dict[str, Function | None]]:
+        """What `_traced` gives for such arguments, which is kept."""
         types = tuple([o.type for o in operands])
         key = given.tree, types
         if key not in self._known:
             if len(self._known) >= _MOST:
                 self._known.clear()
             self._known[key] = self._traced(given, types)
-        output, functions = self._known[key]
-        made = graph.add(custom, tuple(operands), tuple(sorted(functions.items())))
-        return output.traced(items(made))
+        return self._known[key]
 
     def _traced(
         self, given: Parts, types: Sequence[Type]
@@ -147,12 +149,13 @@ class _Rules:
         self, output: Parts, forward: Callable[..., Any], backward: Callable[..., Any]
     ) -> Function:
         """Operands and cotangents to outputs and cotangents of the operands."""
-        name = name_of(backward)
+        name = name_of(backward, "bwd")
         graph, params = self._begun(name, "argument", self._types)
         bars = [graph.param(f"cotangent {i}", t) for i, t in enumerate(self._results)]
         with tracing(graph):
-            first = self._pair(forward, "(output, residuals)", forward(*self._arguments(params)))
-            values = self._outputs(graph, output, first[0], forward)
+            result = forward(*self._arguments(params))
+            first = self._pair(name_of(forward, "fwd"), "(output, residuals)", result)
+            values = self._outputs(graph, output, first[0], name_of(forward, "fwd"))
             cotangents = backward(first[1], output.built(_seeds(bars)))
         shares = self._shares(graph, params, cotangents, name)
         real = [b for b in bars if _is_real(b.type)]
@@ -160,14 +163,14 @@ class _Rules:
 
     def jvp(self, output: Parts, push: Callable[..., Any]) -> Function:
         """Operands and tangents to outputs and tangents of the outputs."""
-        name = name_of(push)
+        name = name_of(push, "jvp")
         graph, params = self._begun(name, "argument", self._types)
         tangents = [graph.param(f"tangent {i}", t) for i, t in enumerate(self._types)]
         with tracing(graph):
             directions = self._given.built(_seeds(tangents))
             result = push(self._arguments(params), directions)
-        first = self._pair(push, "(output, tangent)", result)
-        values = self._outputs(graph, output, first[0], push)
+        first = self._pair(name, "(output, tangent)", result)
+        values = self._outputs(graph, output, first[0], name)
         pushed = _matched(
             graph, output, first[1], self._results, f"{name}: the tangent of the output"
         )
@@ -182,19 +185,16 @@ class _Rules:
     def _arguments(self, params: Sequence[Value]) -> Any:
         return self._given.traced(params)
 
-    def _pair(self, function: Callable[..., Any], what: str, result: Any) -> tuple[Any, Any]:
+    def _pair(self, rule: str, what: str, result: Any) -> tuple[Any, Any]:
         if not isinstance(result, tuple) or len(cast("tuple[Any, ...]", result)) != 2:
             raise trace_error(
-                f"{self._name}: {name_of(function)} must return {what}, "
-                f"it returned {described(result)}"
+                f"{self._name}: {rule} must return {what}, it returned {described(result)}"
             )
         return cast("tuple[Any, Any]", result)
 
-    def _outputs(
-        self, graph: Graph, output: Parts, result: Any, function: Callable[..., Any]
-    ) -> list[Value]:
+    def _outputs(self, graph: Graph, output: Parts, result: Any, rule: str) -> list[Value]:
         """The outputs as a rule computes them, which are of the types of the function's."""
-        what = f"{self._name}: the output that {name_of(function)} returns"
+        what = f"{self._name}: the output that {rule} returns"
         found = same_structure(output, result, "output", what)
         values: list[Value] = []
         for leaf, type in zip(found.leaves, self._results, strict=True):

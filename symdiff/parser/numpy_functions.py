@@ -365,6 +365,8 @@ def _called(theirs: Any, ours: Callable[..., Any], *args: Any, **kwargs: Any) ->
             continue
         if parameter.kind is parameter.VAR_POSITIONAL:
             operands += given[name]
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            options |= given[name]
         elif parameter.default is parameter.empty:
             operands.append(given[name])
         elif not _is_default(given[name], parameter.default):

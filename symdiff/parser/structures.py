@@ -136,7 +136,7 @@ def _drawn(tree: Tree) -> str:
     return f"{tree.label}{left}{', '.join(inner)}{right}"
 
 
-def name_of(function: Callable[..., Any]) -> str:
-    """What `function` is called in the IR."""
-    name = getattr(function, "__name__", "step")
-    return name if name.isidentifier() else "step"
+def name_of(function: Callable[..., Any], otherwise: str = "step") -> str:
+    """What `function` is called in the IR: `otherwise`, where it has no name."""
+    name = getattr(function, "__name__", otherwise)
+    return name if name.isidentifier() else otherwise

@@ -63,7 +63,7 @@ class Code:
                 lowered = time.perf_counter()
                 program = self._program
                 self._images[wrappers] = engine.assemble(
-                    text, program.target, program.whole, program.loops
+                    text, program.target, program.whole, program.loops or "batch" in wrappers
                 )
                 self._special[wrappers] = set(_SPECIAL.findall(text))
                 self._blas[wrappers] = set(_BLAS.findall(text))

@@ -64,12 +64,12 @@ class _Frame:
             if cell is not None:
                 self.pointers[position] = ctypes.addressof(cell)
             self.outputs.append((output.shape, output.dtype, cell))
-        self._scratch, self.workspace = _scratch(program)
+        self._scratch, self.workspace = _scratch(program.workspace)
 
 
-def _scratch(program: Program) -> tuple[Array, int]:
+def _scratch(words: int) -> tuple[Array, int]:
     """Scratch memory for one call, and the address from which it is to be used."""
-    memory = np.empty(program.workspace + _ALIGNMENT // 8)
+    memory = np.empty(words + _ALIGNMENT // 8)
     return memory, -(-address_reader()(memory) // _ALIGNMENT) * _ALIGNMENT
 
 
@@ -261,7 +261,7 @@ class Dispatcher:
         pointers = [self._address(a) for a, _ in operands] + [self._address(r) for r in results]
         steps = [step for _, step in operands]
         steps += [_bytes(o) for o in self._program.outputs]
-        _memory, workspace = _scratch(self._program)
+        _memory, workspace = _scratch(self._program.batch_workspace())
         status = self._code.batch()(
             (ctypes.c_void_p * len(pointers))(*pointers),
             (ctypes.c_int64 * len(steps))(*steps),

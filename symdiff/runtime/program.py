@@ -30,7 +30,8 @@ class Program:
         arguments: what users give: names, and structures whose leaves are `params` in order.
         result: the structure in which users get `outputs`.
         lower: LLVM text with the given wrappers around the body ("c", "batch", "call").
-        workspace: 8-byte words of scratch memory that a batch call needs.
+        workspace: 8-byte words of scratch memory that a call for one point needs.
+        batch_workspace: the same for many points.
         whole: one module must hold every wrapper, generated without optimisation (huge code).
         native: the "call" wrapper exists: floating-point numbers in, and tuples of them out.
         record_types: the named tuple types that the "call" wrapper builds, in its order.
@@ -50,6 +51,7 @@ class Program:
     result: Tree
     lower: Callable[[Sequence[str]], str]
     workspace: int
+    batch_workspace: Callable[[], int]
     whole: bool
     native: bool
     record_types: tuple[type, ...]

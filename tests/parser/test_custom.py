@@ -89,12 +89,44 @@ def test_a_missing_rule_is_named() -> None:
     def half(x: Any) -> Any:
         return x / 2
 
-    @half.defjvp
-    def half_jvp(primals: Any, tangents: Any) -> Any:
-        return primals[0] / 2, tangents[0] / 2
-
-    with pytest.raises(sd.DifferentiationError, match="half has a rule for forward mode only"):
+    with pytest.raises(sd.DifferentiationError, match="half has no rule for its derivative yet"):
         autodiff.gradient(traced(half, x="f64"), [0], bare=True)
+
+
+def test_a_rule_for_forward_mode_is_used_in_reverse() -> None:
+    @sd.custom_jvp
+    def scaled(x: Any, y: Any, i: Any) -> Any:
+        return x[i] * y, np.sum(x)
+
+    @scaled.defjvp
+    def scaled_jvp(primals: Any, tangents: Any) -> Any:
+        (x, y, i), (dx, dy, _) = primals, tangents
+        return scaled(x, y, i), (10 * (dx[i] * y + x[i] * dy), np.sum(np.where(x > 0, dx, 0.0)))
+
+    def loss(x: Any, y: Any, i: Any) -> Any:
+        rows, total = scaled(x, y, i)
+        return np.sum(rows**2) * total
+
+    fn = traced(loss, x="f64[3]", y="f64[2]", i="i64[2]")
+    x, y, i = np.array([0.5, -1.0, 2.0]), np.array([1.5, -0.5]), np.array([2, 2])
+    dx, dy = np.array([0.3, 0.7, -0.2]), np.array([1.0, 2.0])
+    reverse = interpret(verified(autodiff.gradient(fn, [0, 1], bare=False)), [x, y, i])
+    forward = interpret(autodiff.jvp(fn, [0, 1]), [x, y, i, dx, dy])
+    assert_allclose(reverse[0] @ dx + reverse[1] @ dy, forward[1], rtol=1e-14)
+    assert_allclose(reverse[1], 20 * (x[i] ** 2) * y * np.sum(x), rtol=1e-14)
+    for mode in ("forward", "reverse"):  # within its rule, the function is one without it
+        hessian = interpret(autodiff.hessian(fn, [1], True, mode), [x, y, i])
+        assert_allclose(hessian[0], 20 * np.diag(x[i] ** 2) * np.sum(x), rtol=1e-14)
+
+
+def test_mistakes_in_rules_without_names() -> None:
+    same = sd.custom_vjp(lambda x: x * 1.0)
+    same.defvjp(lambda x: (x * 1.0, None), lambda _, bar: np.sum(bar))
+    with pytest.raises(sd.TraceError, match="function: bwd must return a tuple with 1 cotangents"):
+        traced(lambda x: np.sum(same(x)), x="f64[3]")
+    same.defvjp(lambda x: (x * 1.0, None), lambda _, bar: (np.sum(bar),))
+    with pytest.raises(sd.ShapeError, match=r"^\S+, line \d+: bwd: the cotangent of argument 0"):
+        traced(lambda x: np.sum(same(x)), x="f64[3]")
 
 
 def test_structures_none_integers_and_calls_within_the_rules() -> None:

@@ -30,6 +30,7 @@ from symdiff.codegen.loops.program import (
     Var,
     Write,
     Zero,
+    read_registers,
 )
 from symdiff.codegen.source import Term
 from symdiff.ir import DTYPES, DType, boolean
@@ -85,7 +86,7 @@ class _Writer:
         self, step: Step, names: dict[Buffer, str], program: Program, workspace: str
     ) -> list[str]:
         if isinstance(step, Nest):
-            nest = _NestWriter(names)
+            nest = _NestWriter(names, read_registers(step.block))
             lines = ["{", *(f"    {line}" for line in nest.block(step.block))]
             if step.status is not None:
                 lines.append(f"    if ({step.status[0].name}) return {step.status[1]};")
@@ -131,10 +132,11 @@ class _Writer:
 
 
 class _NestWriter:
-    """The statements of one nest."""
+    """The statements of one nest; registers that are not among `read` are left out."""
 
-    def __init__(self, names: dict[Buffer, str]) -> None:
+    def __init__(self, names: dict[Buffer, str], read: set[int]) -> None:
         self.names = names
+        self.read = read
         self.e = CEmitter()
         self.vars: dict[Var, str] = {}
 
@@ -164,6 +166,8 @@ class _NestWriter:
         return [*lines, *(f"    {line}" for line in self.block(s.body)), "}"]
 
     def statement(self, s: Any) -> list[str]:
+        if isinstance(getattr(s, "dest", None), int) and s.dest not in self.read:
+            return []
         if isinstance(s, Compute):
             return self.compute(s)
         if isinstance(s, Load):
@@ -197,7 +201,7 @@ class _NestWriter:
         dtype = _result_dtype(s)
         if isinstance(s.dest, tuple):
             pairs = zip(s.dest, result, strict=True)
-            return [self.declare(d, dtype, term.text) for d, term in pairs]
+            return [self.declare(d, dtype, term.text) for d, term in pairs if d in self.read]
         return [self.declare(s.dest, dtype, result.text)]
 
     def declare(self, dest: int, dtype: DType, expression: str) -> str:

@@ -287,6 +287,22 @@ def statements(block: Block) -> Iterator[Any]:
             yield from statements(statement.body)
 
 
+def read_registers(block: Block) -> set[int]:
+    """The registers on which what is written to memory, or the course of the loops, depends."""
+    found: set[int] = set()
+    for s in reversed(list(statements(block))):
+        made = getattr(s, "dest", None)
+        if made is not None and found.isdisjoint(made if isinstance(made, tuple) else (made,)):
+            continue
+        operands = s.args if isinstance(s, Compute) else (getattr(s, "value", None),)
+        found.update(o for o in operands if isinstance(o, int))
+        indices = (*s.low, *s.high) if isinstance(s, For) else (getattr(s, "index", None),)
+        for index in indices:
+            if index is not None:
+                found.update(v.register for v, _ in index.terms if v.register is not None)
+    return found
+
+
 def buffers_of(step: Step) -> list[Buffer]:
     """The buffers that a step reads or writes, each once."""
     found: dict[Buffer, None] = {}

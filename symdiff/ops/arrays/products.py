@@ -209,6 +209,12 @@ def _letters(spec: str, text: str) -> list[Any]:
 
 def _interleaved(operands: Sequence[Any]) -> tuple[list[Any], list[list[Any]], list[Any] | None]:
     pairs = len(operands) // 2
+    lists = [*operands[1::2], *(operands[-1:] if len(operands) % 2 else ())]
+    if not pairs or not all(isinstance(labels, (list, tuple)) for labels in lists):
+        raise ShapeError(
+            "einsum: expected subscripts and operands, as in einsum('ij,jk', x, y), or operands "
+            "each followed by a list of labels, as in einsum(x, [0, 1], y, [1, 2])"
+        )
     values = [operands[2 * i] for i in range(pairs)]
     inputs = [list(operands[2 * i + 1]) for i in range(pairs)]
     output = list(operands[-1]) if len(operands) % 2 else None

@@ -63,6 +63,11 @@ def shape_given(name: str, shape: Any) -> Ints:
     try:
         return tuple(index(n) for n in several)
     except TypeError:
+        if any(isinstance(n, Value) for n in several):
+            raise ShapeError(
+                f"{name}: a shape is whole numbers, but a computed value is among these; "
+                "close over a Python int"
+            ) from None
         raise ShapeError(f"{name}: a shape is whole numbers, not {shape!r}") from None
 
 
@@ -165,7 +170,7 @@ def broadcast_to(x: Value, shape: int | Sequence[int]) -> Value:
     wanted = shape_given("broadcast_to", shape)
     lead = len(wanted) - len(x.type.shape)
     pairs = zip(x.type.shape, wanted[max(lead, 0) :], strict=lead >= 0)
-    if lead < 0 or any(n not in (1, m) for n, m in pairs):
+    if lead < 0 or min(wanted, default=0) < 0 or any(n not in (1, m) for n, m in pairs):
         raise ShapeError(f"broadcast_to: {x.type} does not broadcast to shape {wanted}")
     return spread(x, wanted)
 
