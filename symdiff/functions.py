@@ -9,9 +9,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from symdiff import autodiff, codegen, ir, parser, passes, runtime
+from symdiff import autodiff, ir, parser, passes, runtime
 from symdiff.arguments import Arguments, TracedArgument, scan
 from symdiff.errors import ArgumentError
 from symdiff.ops import OPS
@@ -20,6 +20,17 @@ from symdiff.runtime import Kernel, Operand, Program
 
 DTYPES: Final = {"float64": ir.f64, "f64": ir.f64, "float32": ir.f32, "f32": ir.f32}
 DEFAULTS: Final[dict[str, Any]] = {"dtype": "float64", "fastmath": False, "target": "host"}
+
+
+if TYPE_CHECKING:
+    from symdiff.codegen import Layout
+
+
+def back_ends():  # pyright infers the module, which no annotation can name
+    """The room `symdiff.codegen`, loaded with the first text or kernel: it is a large one."""
+    from symdiff import codegen
+
+    return codegen
 
 
 @contextmanager
@@ -171,22 +182,22 @@ class Function:
         only, and a ParseError when read: infinite and NaN constants (`<inf>`, `<nan>`), and
         parameters that text cannot spell (`<x y>`, `<pi>`).
         """
-        return codegen.formula(self.optimized())
+        return back_ends().formula(self.optimized())
 
     @collector_paused()
     def assignments(self) -> list[tuple[str, str]]:
         """The function as readable assignments, shared subexpressions named."""
-        return codegen.assignments(self.optimized())
+        return back_ends().assignments(self.optimized())
 
     @collector_paused()
     def latex(self) -> str:
         """The function as LaTeX."""
-        return codegen.latex(self.optimized())
+        return back_ends().latex(self.optimized())
 
     @collector_paused()
     def graph(self) -> str:
         """The computation graph in Graphviz's DOT language."""
-        return codegen.dot(self.optimized())
+        return back_ends().dot(self.optimized())
 
     @collector_paused()
     def to_sympy(self) -> Any:
@@ -195,7 +206,7 @@ class Function:
         Raises:
             UnsupportedError: SymPy has no counterpart of an operation.
         """
-        return codegen.to_sympy(passes.simplify(self._fn))
+        return back_ends().to_sympy(passes.simplify(self._fn))
 
     @collector_paused()
     def cost(self) -> Cost:
@@ -222,7 +233,7 @@ class Function:
         return Cost(
             passes.count_operations(value),
             passes.count_operations(both),
-            8 * codegen.layout(lowered).workspace,
+            8 * back_ends().layout(lowered).workspace,
         )
 
     @collector_paused()
@@ -291,10 +302,10 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
     lowered = passes.run(passes.LOWERING, fn)
     contracted = passes.contract(lowered)
     stages["lowering"] = time.perf_counter() - start
-    place = codegen.layout(contracted)
+    place = back_ends().layout(contracted)
     names = [leaf.name for leaf in ir.leaves(fn.result)]
     native = place.loops is None and _is_native(whole, fn)
-    records = codegen.named_tuples(fn.result) if native else []
+    records = back_ends().named_tuples(fn.result) if native else []
     return Program(
         name=fn.name,
         symbol=place.symbol,
@@ -308,13 +319,13 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         whole=place.plan is not None,
         native=native,
         record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
-        support=codegen.SUPPORT,
+        support=back_ends().SUPPORT,
         texts={
             "ir": lambda: ir.print_function(fn),
-            "c": lambda: codegen.c_source(lowered),
-            "h": lambda: codegen.c_header(lowered),
-            "numpy": lambda: codegen.numpy_source(lowered),
-            "loops": lambda: codegen.loop_text(place),
+            "c": lambda: back_ends().c_source(lowered),
+            "h": lambda: back_ends().c_header(lowered),
+            "numpy": lambda: back_ends().numpy_source(lowered),
+            "loops": lambda: back_ends().loop_text(place),
             "cost": whole.cost,
         },
         recipe=(compiled, (whole, options)),
@@ -325,11 +336,11 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
     )
 
 
-def _lower(place: codegen.Layout, options: dict[str, Any], wrappers: Sequence[str]) -> str:
+def _lower(place: Layout, options: dict[str, Any], wrappers: Sequence[str]) -> str:
     """The LLVM text of the given wrappers."""
     host = options["target"] == runtime.HOST and ("batch" in wrappers or place.loops is not None)
-    vectors = codegen.VectorMath(runtime.vector_variants() if host else ())
-    return codegen.lower(place, wrappers, options["fastmath"], vectors)
+    vectors = back_ends().VectorMath(runtime.vector_variants() if host else ())
+    return back_ends().lower(place, wrappers, options["fastmath"], vectors)
 
 
 def _is_native(whole: Function, fn: ir.Function) -> bool:

@@ -136,7 +136,7 @@ class _Builder(Context):
                 hint = "leave the type of the result out, or correct it"
                 raise ParseError(reason, program.source, declared.start, hint)
         params = list(self.params.values())
-        if self.reordered:
+        if self.reordered and not self.closed:  # declared ones keep their order
             first = self.first_places()
             params.sort(key=lambda p: first.get(p.attr("name"), 0))
         return Function(program.name or name, tuple(params), outputs, tree)

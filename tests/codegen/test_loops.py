@@ -21,6 +21,7 @@ from symdiff.codegen.loops import build_program, print_program
 from symdiff.codegen.loops.program import For, Gemm, Nest, statements
 from symdiff.errors import IndexRangeError
 from symdiff.ir import DTYPES, Function, Graph, Op, Type, flatten, interpret
+from symdiff.ops import broadcast, reshape
 
 ARRAY_OPS = [op for op in SAMPLED if not op.elementwise]
 every_array_op = pytest.mark.parametrize("op", ARRAY_OPS, ids=lambda op: op.name)
@@ -227,3 +228,14 @@ def test_the_same_bits_every_time() -> None:
     kernel = sd.compile(lambda x: np.sum(np.exp(x) * x), args={"x": "f64[10007]"})
     x = np.random.default_rng(1).normal(size=10007)
     assert len({kernel(x.copy()) for _ in range(20)}) == 1
+
+
+def test_reshapes_of_nothing_and_of_numbers() -> None:
+    graph = Graph()
+    x = graph.param("x", Type(DTYPES["f64"], (0, 3)))
+    y = graph.param("y", Type(DTYPES["f64"]))
+    nothing = Function("f", (x, y), (reshape(x, shape=(0,)), reshape(x, shape=(7, 0))))
+    number = Function("f", (y,), (broadcast(y, shape=()),))
+    for fn, args in ((nothing, [np.zeros((0, 3)), 1.0]), (number, [1.5])):
+        assert_agree(run_c(fn, args), interpret(fn, args), 0.0)
+        assert_kernel_agrees(fn, args)

@@ -132,7 +132,7 @@ class _Writer:
 
 
 class _NestWriter:
-    """The statements of one nest; registers that are not among `read` are left out."""
+    """The statements of one nest. Of several registers set at once, those in `read` are kept."""
 
     def __init__(self, names: dict[Buffer, str], read: set[int]) -> None:
         self.names = names
@@ -166,8 +166,6 @@ class _NestWriter:
         return [*lines, *(f"    {line}" for line in self.block(s.body)), "}"]
 
     def statement(self, s: Any) -> list[str]:
-        if isinstance(getattr(s, "dest", None), int) and s.dest not in self.read:
-            return []
         if isinstance(s, Compute):
             return self.compute(s)
         if isinstance(s, Load):

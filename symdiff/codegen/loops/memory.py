@@ -17,6 +17,8 @@ from symdiff.codegen.loops.program import (
     Store,
     Update,
     buffers_of,
+    read_registers,
+    registers_of,
     statements,
 )
 
@@ -24,7 +26,35 @@ ALIGNMENT: Final = 64  # bytes: a cache line, and the widest vector
 
 
 def drop_unread(program: Program) -> None:
-    """Remove stores to scratch memory that nothing reads, and the buffers themselves."""
+    """Remove what nothing reads: registers, stores to scratch memory, the buffers themselves."""
+    while True:
+        _drop_registers(program)
+        read = _read_buffers(program)
+        unread = {b for b in program.scratch if b not in read}
+        program.constants = [b for b in program.constants if b in read]
+        if not unread:
+            return
+        program.steps = [
+            s for s in program.steps if not (isinstance(s, Copy) and s.target in unread)
+        ]
+        for block in _blocks(program):
+            block.statements = [
+                s for s in block.statements if not (isinstance(s, Store) and s.buffer in unread)
+            ]
+        program.scratch = [b for b in program.scratch if b not in unread]
+
+
+def _drop_registers(program: Program) -> None:
+    for step in program.steps:
+        if isinstance(step, Nest):
+            read = read_registers(step.block)
+            for block in _blocks_of(step):
+                block.statements = [
+                    s for s in block.statements if (made := registers_of(s)) is None or made & read
+                ]
+
+
+def _read_buffers(program: Program) -> set[Buffer]:
     read: set[Buffer] = set()
     for step in program.steps:
         if isinstance(step, Nest):
@@ -37,18 +67,14 @@ def drop_unread(program: Program) -> None:
             read.add(step.source)
         else:
             read |= set(buffers_of(step))
-    unread = {b for b in program.scratch if b not in read}
-    program.steps = [s for s in program.steps if not (isinstance(s, Copy) and s.target in unread)]
-    for step in program.steps:
-        if isinstance(step, Nest):
-            for block in _blocks(step):
-                block.statements = [
-                    s for s in block.statements if not (isinstance(s, Store) and s.buffer in unread)
-                ]
-    program.scratch = [b for b in program.scratch if b not in unread]
+    return read
 
 
-def _blocks(nest: Nest) -> list[Block]:
+def _blocks(program: Program) -> list[Block]:
+    return [b for step in program.steps if isinstance(step, Nest) for b in _blocks_of(step)]
+
+
+def _blocks_of(nest: Nest) -> list[Block]:
     return [nest.block, *(s.body for s in statements(nest.block) if isinstance(s, For))]
 
 

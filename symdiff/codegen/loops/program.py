@@ -287,12 +287,18 @@ def statements(block: Block) -> Iterator[Any]:
             yield from statements(statement.body)
 
 
+def registers_of(statement: Any) -> set[int] | None:
+    """The registers that a statement sets; None for one that does something else."""
+    dest: int | tuple[int, ...] | None = getattr(statement, "dest", None)
+    return None if dest is None else set(dest) if isinstance(dest, tuple) else {dest}
+
+
 def read_registers(block: Block) -> set[int]:
     """The registers on which what is written to memory, or the course of the loops, depends."""
     found: set[int] = set()
     for s in reversed(list(statements(block))):
-        made = getattr(s, "dest", None)
-        if made is not None and found.isdisjoint(made if isinstance(made, tuple) else (made,)):
+        made = registers_of(s)
+        if made is not None and found.isdisjoint(made):
             continue
         operands = s.args if isinstance(s, Compute) else (getattr(s, "value", None),)
         found.update(o for o in operands if isinstance(o, int))

@@ -39,6 +39,8 @@ def before_broadcast(place: Place, source: Shape) -> Place:
 def before_reshape(place: Place, source: Shape, target: Shape) -> Place | None:
     """The element at `place` of `target` before the reshape; None if that is not affine."""
     found = [ZERO] * len(source)
+    if 0 in source:  # nothing is read, wherever it is
+        return tuple(found)
     inner = [a for a, n in enumerate(source) if n != 1]
     outer = [a for a, n in enumerate(target) if n != 1]
     i = j = 0

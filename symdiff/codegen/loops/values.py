@@ -46,6 +46,8 @@ def has_tensors(fn: Function) -> bool:
                 return True
         elif type.shape or type.dtype.kind == "i":
             return True
+        elif value.args and not value.op.elementwise and value.op is not ITEM:
+            return True  # what is for arrays, of a number
     return False
 
 
