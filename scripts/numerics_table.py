@@ -5,7 +5,8 @@ Operations on arrays are listed there, too, with their attributes and convention
     python scripts/numerics_table.py            writes the table
     python scripts/numerics_table.py --check    exits with 1 if the table no longer holds
 
-Value and first derivatives come from the compiled kernel; the references from arithmetic of so
+Value and first derivatives come from the compiled kernel, called with numbers and with arrays, whose
+vector functions are others; the larger error counts. The references come from arithmetic of so
 many digits that central differences in it are exact to 50, which knows nothing of our rules.
 Errors are in units in the last place (ULP) of the exact result, the largest over the sample points
 of the operation. Libraries differ, so a check allows twice the error that is written, and one more.
@@ -111,20 +112,22 @@ def measure(op: ir.Op, points: int = POINTS) -> Row:
     fn = _application(op, samples)
     real = [i for i, p in enumerate(fn.params) if p.type == ir.F64]
     both = sd.value_and_grad(sd.Function(fn), wrt=real)
-    columns = ir.flatten(both.ir.result, sd.compile(both)(*samples))
+    kernel = sd.compile(both)
+    columns = ir.flatten(both.ir.result, kernel(*samples))
     errors = [0.0] * len(columns)
     worst, where = 0.0, ""
     with import_module("mpmath").workdps(DIGITS):
         for k in range(points):
             point = [s[k].item() for s in samples]
+            alone = ir.flatten(both.ir.result, kernel(*point))
             for j, exact in enumerate(_exact(fn, point, real, mp)):
-                computed = float(columns[j][k])
-                error = ulps(computed, exact, mp)
-                errors[j] = max(errors[j], error)
-                if error > worst:
-                    result = f"d/d{fn.param_names[real[j - 1]]}" if j else "value"
-                    worst = error
-                    where = f"{result} at {point!r} is {computed!r}, not {mp.nstr(exact, 20)}"
+                for computed in (alone[j], float(columns[j][k])):
+                    error = ulps(computed, exact, mp)
+                    errors[j] = max(errors[j], error)
+                    if error > worst:
+                        result = f"d/d{fn.param_names[real[j - 1]]}" if j else "value"
+                        worst = error
+                        where = f"{result} at {point!r} is {computed!r}, not {mp.nstr(exact, 20)}"
     return Row(op.name, errors[0], tuple(errors[1:]), op.note, where)
 
 
