@@ -63,6 +63,11 @@ class Layout:
     loops: LoopProgram | None = None
 
     @cached_property
+    def loops_alone(self) -> LoopProgram:
+        """The loops without BLAS, for an object file that is linked elsewhere."""
+        return build_program(self.fn, blas=False)
+
+    @cached_property
     def lanes(self) -> Lanes | None:
         """How a small formula of numbers runs over many points; made for the first batch."""
         if self.loops is not None or self.plan is not None or not self.fn.params:
@@ -131,7 +136,8 @@ def lower(
     """
     if place.loops is not None:
         flags = FAST_FLAGS if fastmath else ""
-        return lower_program(place.loops, place.symbol, wrappers, flags, vectors)
+        program = place.loops_alone if tuple(wrappers) == ("c",) else place.loops
+        return lower_program(program, place.symbol, wrappers, flags, vectors)
     require_scalars(place.fn)
     return _Module(place, FAST_FLAGS if fastmath else "", vectors).text(wrappers)
 

@@ -119,6 +119,13 @@ def tighten(conditions: Sequence[Affine], free: Collection[Index]) -> bool:
     return all(index.extent for index in free)
 
 
+def narrow(conditions: Sequence[Affine], free: Collection[Index]) -> None:
+    """Narrow the ranges of the indices in `free`; they are empty where no values are left."""
+    if not tighten(conditions, free):
+        for index in free:
+            index.high = index.low - 1
+
+
 def ruled_out(conditions: Sequence[Affine], indices: Iterable[Index]) -> bool:
     """Whether it is certain that no values of `indices` make every condition 0 or more."""
     free = by_level(indices)

@@ -21,19 +21,8 @@ from symdiff.ops.arrays import ARRAY_FUNCTIONS
 from symdiff.parser.affine import Affine, Index, by_level
 from symdiff.parser.context import DECLARE, Context
 from symdiff.parser.grammar import Node
-from symdiff.parser.items import (
-    NONE,
-    Indexed,
-    Item,
-    Keyword,
-    Part,
-    Several,
-    Text,
-    along,
-    axes_of,
-    core_of,
-    value_of,
-)
+from symdiff.parser.indexed import Indexed, Part, along, axes_of, core_of, value_of
+from symdiff.parser.items import NONE, Item, Keyword, Several, Text
 from symdiff.parser.subscripts import whole_number
 
 # Those that text writes in another way, or cannot write.

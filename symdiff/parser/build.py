@@ -27,19 +27,8 @@ from symdiff.parser.context import Context, is_whole
 from symdiff.parser.declared import DeclaredType, SymbolicType
 from symdiff.parser.grammar import Generator, Node
 from symdiff.parser.index_sums import choose, collect
-from symdiff.parser.items import (
-    DOTS,
-    NONE,
-    Indexed,
-    Item,
-    Keyword,
-    Mark,
-    Part,
-    Several,
-    Span,
-    Text,
-    value_of,
-)
+from symdiff.parser.indexed import Indexed, Part, value_of
+from symdiff.parser.items import DOTS, NONE, Item, Keyword, Mark, Several, Span, Text
 from symdiff.parser.lexer import near
 from symdiff.parser.parameters import Parameters
 from symdiff.parser.program import Program, Statement

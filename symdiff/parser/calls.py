@@ -15,16 +15,8 @@ from symdiff.parser.coerce import build_call
 from symdiff.parser.context import Context
 from symdiff.parser.grammar import Node
 from symdiff.parser.index_sums import REDUCTIONS, reduce_terms
-from symdiff.parser.items import (
-    Collected,
-    Extreme,
-    Item,
-    Keyword,
-    Several,
-    aligned,
-    along,
-    value_of,
-)
+from symdiff.parser.indexed import aligned, along, value_of
+from symdiff.parser.items import Collected, Extreme, Item, Keyword, Several
 from symdiff.parser.lexer import near
 from symdiff.parser.operators import condition_of, select
 from symdiff.parser.subscripts import whole_number

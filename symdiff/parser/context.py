@@ -13,20 +13,17 @@ from symdiff.ops import arrays
 from symdiff.parser.affine import Affine
 from symdiff.parser.coerce import as_number
 from symdiff.parser.grammar import Node
-from symdiff.parser.items import (
-    Extreme,
+from symdiff.parser.indexed import (
     Indexed,
-    Item,
     Loops,
     Part,
-    Remainder,
-    Several,
     aligned,
     along,
     core_of,
     numbers_along,
     value_of,
 )
+from symdiff.parser.items import Extreme, Item, Remainder, Several
 
 MOST_AXES = 32
 DECLARE = 'declare an array: args={"x": "f64[3]"}, or def f(x: f64[n]): ...'

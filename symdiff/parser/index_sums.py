@@ -1,39 +1,17 @@
-"""Sums over indices, `sum(x[i]*y[j] for i in range(n) for j in range(i) if c)`: loops as axes.
-
-Nothing is unrolled: an index becomes an axis of the arrays that depend on it, over the whole range
-that it has for any values of the outer indices. Where bounds depend on outer indices, and where
-conditions stand, the terms that do not count are replaced by 0 right below the sum:
-`reduce_sum(where(lt(iota, iota), term, 0))`, which code generation turns into bounds of loops.
-"""
+"""Generators, `sum(x[i]*y[j] for i in range(n) for j in range(i) if c)`: loops, read as axes."""
 
 from __future__ import annotations
 
 from collections.abc import Generator as Coroutine
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-
-from symdiff.ir import Value, boolean
-from symdiff.ops import and_, arrays, not_, reduce_max, reduce_min, reduce_sum
-from symdiff.ops.arrays.shapes import reshaped
-from symdiff.parser.affine import Affine, Index, by_level, tighten
+from symdiff.ir import boolean
+from symdiff.ops import arrays, not_
+from symdiff.parser.affine import Affine, Index, narrow
 from symdiff.parser.context import Context
 from symdiff.parser.grammar import Generator, Node
-from symdiff.parser.items import (
-    Collected,
-    Extreme,
-    Item,
-    Loops,
-    Part,
-    Several,
-    along,
-    axes_of,
-    core_of,
-    extents,
-    holds,
-    value_of,
-)
+from symdiff.parser.indexed import Loops, Part, along, axes_of, core_of, reduced, value_of
+from symdiff.parser.items import Collected, Extreme, Item, Several
 from symdiff.parser.operators import condition_of, select
 from symdiff.parser.subscripts import subscript, whole_number
 
@@ -80,9 +58,7 @@ def collect(b: Context, node: Generator) -> Coroutine[Node, Item, Collected]:
             item = _elements(b, loops, clause, ends[0])
         hidden.append((clause.text, b.env.get(clause.text)))
         b.env[clause.text] = item
-    if not tighten(loops.conditions, free):
-        for index in free:
-            index.high = index.low - 1
+    narrow(loops.conditions, free)
     for condition in later:
         item = yield condition
         loops.masks.append(condition_of(b, item, condition, "`if`"))
@@ -287,67 +263,4 @@ def reduce_terms(b: Context, name: str, collected: Collected, node: Node) -> Par
         term = along(arrays.cast(value_of(term), b.dtype), axes_of(term))
     if name in ("max", "min") and not all(index.extent for index in loops.indices):
         raise b.fail(f"{name} of no terms", node, "an index runs over nothing")
-    limits = [c for c in loops.conditions if c.bounds[0] < 0]
-    found = [*loops.indices, *axes_of(term), *(i for c in limits for i in c.indices)]
-    axes = by_level([*found, *(i for mask in loops.masks for i in axes_of(mask))])
-    parts = [term, *loops.masks]
-    core = arrays.common_shape("a sum with a condition", [core_of(p) for p in parts])
-    shape = (*extents(axes), *core)
-    value = _over(term, axes, shape)
-    counts = _counts(b, limits, loops.masks, axes, shape)
-    if counts is not None:
-        value = arrays.where(counts, value, _neutral(name, value))
-    own = [axes.index(index) for index in loops.indices]
-    return along(_reduced(name, value, own, axes), tuple(i for i in axes if i not in loops.indices))
-
-
-def _over(part: Part, axes: tuple[Index, ...], shape: tuple[int, ...]) -> Value:
-    """The value of `part` in `shape`, whose first axes are `axes`."""
-    own, core = axes_of(part), core_of(part)
-    lead = tuple(index.extent if index in own else 1 for index in axes)
-    ones = (1,) * (len(shape) - len(axes) - len(core))
-    value = value_of(part)
-    if value.type.shape:
-        value = reshaped(value, (*lead, *ones, *core))
-    return arrays.spread(value, shape)
-
-
-def _counts(
-    b: Context,
-    limits: Sequence[Affine],
-    masks: Sequence[Part],
-    axes: tuple[Index, ...],
-    shape: tuple[int, ...],
-) -> Value | None:
-    """Where the terms count; None if everywhere."""
-    places = {index: axis for axis, index in enumerate(axes)}
-    whole: Value | None = None
-    for condition in (
-        *(holds(b.graph, limit, shape, places) for limit in limits),
-        *(_over(mask, axes, shape) for mask in masks),
-    ):
-        whole = condition if whole is None else and_(whole, condition)
-    return whole
-
-
-def _neutral(name: str, value: Value) -> float:
-    """What changes no sum, product, greatest or least number."""
-    if name in ("sum", "prod"):
-        return 0 if name == "sum" else 1
-    dtype = value.type.dtype
-    if dtype.kind == "f":
-        return -np.inf if name == "max" else np.inf
-    limits = np.iinfo(dtype.name.replace("i", "int"))
-    return int(limits.min if name == "max" else limits.max)
-
-
-def _reduced(name: str, value: Value, own: Sequence[int], axes: Sequence[Index]) -> Value:
-    """`value` without the axes `own`, the rest of which are those of outer indices."""
-    shape = value.type.shape
-    if name == "prod":
-        return arrays.prod(value, axis=tuple(own))
-    ones = tuple(1 if axis in own else n for axis, n in enumerate(shape))
-    kept = tuple(n for axis, n in enumerate(shape) if axis not in own)
-    reduction: Any = {"sum": reduce_sum, "max": reduce_max, "min": reduce_min}[name]
-    inner = len(own) == len(axes)  # no outer index: the axes are just gone
-    return reshaped(reduction(value, shape=kept if inner else ones), kept)
+    return reduced(name, term, loops, b.loops)

@@ -29,7 +29,8 @@ from symdiff.parser.affine import Affine
 from symdiff.parser.coerce import as_number
 from symdiff.parser.context import Context
 from symdiff.parser.grammar import Node
-from symdiff.parser.items import Item, Part, Several, aligned, along, value_of
+from symdiff.parser.indexed import Part, aligned, along, value_of
+from symdiff.parser.items import Item, Several
 from symdiff.parser.subscripts import whole_number
 from symdiff.parser.whole_numbers import arithmetic_of
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import shutil
+import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -267,3 +271,18 @@ def test_addresses_are_those_of_numpy(rng: np.random.Generator) -> None:
     address = arguments.address_reader()
     for array in (np.zeros(3), np.zeros((4, 5))[1:, ::2], np.array(1.0), np.zeros((0, 3))):
         assert address(array) == array.ctypes.data
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
+def test_object_code_of_products_needs_no_blas(tmp_path: Path) -> None:
+    kernel = sd.compile(lambda x: np.sum(np.exp(x @ x.T)), args={"x": "f64[60,70]"})
+    assert "blas" in kernel.llvm_ir
+    (tmp_path / "f.o").write_bytes(kernel.object_code)
+    library = tmp_path / "f.so"
+    command = ["gcc", "-shared", "-Wl,-z,defs", "-o", library, tmp_path / "f.o", "-lm"]
+    subprocess.run(command, check=True)
+    x, value = 0.1 * np.random.default_rng(0).normal(size=(60, 70)), ctypes.c_double()
+    getattr(ctypes.CDLL(str(library)), kernel.name)(
+        x.ctypes.data_as(ctypes.c_void_p), ctypes.byref(value)
+    )
+    assert_allclose(value.value, kernel(x), rtol=1e-13)
