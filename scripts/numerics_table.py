@@ -5,9 +5,9 @@ Operations on arrays are listed there, too, with their attributes and convention
     python scripts/numerics_table.py            writes the table
     python scripts/numerics_table.py --check    exits with 1 if the table no longer holds
 
-Value and first derivatives come from the compiled kernel, called with numbers and with arrays, whose
-vector functions are others; the larger error counts. The references come from arithmetic of so
-many digits that central differences in it are exact to 50, which knows nothing of our rules.
+Value and first derivatives come from the compiled kernel, called with numbers and with arrays,
+whose vector functions are others; the larger error counts. The references come from arithmetic of
+so many digits that central differences in it are exact to 50, which knows nothing of our rules.
 Errors are in units in the last place (ULP) of the exact result, the largest over the sample points
 of the operation. Libraries differ, so a check allows twice the error that is written, and one more.
 """

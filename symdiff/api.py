@@ -106,11 +106,14 @@ def _read(source: Source, names: list[str] | None, args: Args | None) -> Functio
         types = typed(specs)
     try:
         with collector_paused():
-            return Function(parser.parse(source, types))
+            made = Function(parser.parse(source, types))
     except NeedsShapes as reason:
         if isinstance(args, Mapping):
             raise
         return Polymorphic(Parsed(source, tuple(names or ())), why=str(reason))
+    if types is None and is_python(source):
+        made.of_arrays = Polymorphic(Parsed(source))
+    return made
 
 
 def _checked_names(args: Args) -> list[str]:
@@ -158,7 +161,14 @@ def _transformed(step: Step, source: Source, args: Args | None) -> Function:
     """The source transformed: at once, or as soon as its shapes are known."""
     primal = function(source, args)
     if not isinstance(primal, Polymorphic):
-        return step.apply(primal, [])
+        made = step.apply(primal, [])
+        if isinstance(primal.of_arrays, Polymorphic):
+            # A formula maps over arrays, and so does its gradient. But a Jacobian at an array is
+            # a matrix, and cotangents have the shapes of what they belong to.
+            first = primal.name == primal.of_arrays.name
+            made.of_arrays = primal.of_arrays.then(step)
+            made.takes_whole_arrays = first and isinstance(step, Derivative) and step.whole
+        return made
     wrt = step.wrt if isinstance(step, Derivative) else None
     if wrt is not None and not primal.adds:
         named_positions(primal.name, primal.parameters, wrt)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from symdiff import autodiff, ir, parser, passes, runtime
 from symdiff.arguments import Arguments, TracedArgument, scan
 from symdiff.errors import ArgumentError
@@ -94,6 +96,11 @@ class Function:
         self.stages = stages or {}
         self._lock = threading.Lock()
         self._kernel: Kernel | None = None
+        self._narrow: Kernel | None = None
+        # The same Python function as one of arrays, and whether arrays are to be taken as such
+        # rather than point by point; see `symdiff.api`.
+        self.of_arrays: Function | None = None
+        self.takes_whole_arrays = False
         self._optimized: ir.Function | None = None
 
     @property
@@ -140,9 +147,24 @@ class Function:
                 return self._inline(args, kwargs)
         if kwargs and any(isinstance(a, parser.Tracer) for a in kwargs.values()):
             return self._inline(args, kwargs)
+        if self.of_arrays is not None:
+            given: list[Any] = [*args, *(a for name, a in kwargs.items() if name != "out")]
+            kinds = (np.ndarray, list, tuple)
+            arrays: list[Any] = [a for a in given if isinstance(a, kinds)]
+            if self.takes_whole_arrays and any(getattr(a, "ndim", 1) for a in arrays):
+                return self.of_arrays(*args, **kwargs)
+            if arrays and all(getattr(a, "dtype", None) == np.float32 for a in arrays):
+                return self._in_single_precision()(*args, **kwargs)
         if self._arguments is not None and _traced((*args, *kwargs.values())):
             return self._inline(args, kwargs)
         return (self._kernel or self.kernel)(*args, **kwargs)
+
+    def _in_single_precision(self) -> Kernel:
+        """The kernel for float32 arrays, which stay float32 as in NumPy."""
+        with self._lock:
+            if self._narrow is None:
+                self._narrow = compiled(self, {**DEFAULTS, "dtype": "float32"})
+            return self._narrow
 
     def _inline(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given = runtime.bind(self.name, self.parameters, args, kwargs)

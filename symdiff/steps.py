@@ -66,6 +66,11 @@ class Derivative:
         """Whether there are further arguments."""
         return bool(self.seeds)
 
+    @property
+    def whole(self) -> bool:
+        """Whether the result at an array is more than that at each of its elements."""
+        return self.suffix in ("jacobian", "value_and_jacobian", "vjp")
+
     def inner(self, names: Sequence[str], specs: list[Spec], more: bool) -> list[Spec]:
         """The same arguments."""
         return specs

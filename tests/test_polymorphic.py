@@ -439,3 +439,32 @@ def test_functions_inside_functions() -> None:
     assert_array_equal(sd.grad(lambda x: declared(x) * x[0])(x), [14 + 2, 4, 6])
     with pytest.raises(sd.SymdiffError):
         sd.function(lambda x: declared(x[1:]))(x)
+
+
+def test_a_formula_maps_over_arrays_but_its_jacobian_is_a_matrix() -> None:
+    """A Python function of numbers: the shapes of a call count where they matter."""
+
+    def square(x: Any) -> Any:
+        return x**2
+
+    at = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(sd.grad(square)(at), 2 * at)
+    np.testing.assert_array_equal(sd.jacobian(square)(at), np.diag(2 * at))
+    assert sd.jacobian(square)(3.0) == 6.0
+    value, jacobian = sd.value_and_jacobian(square)(at)
+    np.testing.assert_array_equal(value, at**2)
+    assert jacobian.shape == (3, 3)
+    matrix = np.ones((2, 3))
+    _, bars = sd.vjp(lambda x, y: x * y)(matrix, at, matrix)
+    assert bars.x.shape == (2, 3)
+    np.testing.assert_array_equal(bars.y, [2.0, 2.0, 2.0])
+
+
+def test_float32_stays_float32_in_a_formula() -> None:
+    at = np.linspace(0, 1, 50, dtype=np.float32)
+    for made in (sd.function(lambda x: np.sin(x) * 2.5), sd.grad(lambda x: np.sin(x) * 2.5)):
+        assert made(at).dtype == np.float32
+        assert made(at.astype(np.float64)).dtype == np.float64
+    mixed = sd.function(lambda x, y: x * y)
+    assert mixed(at, 2.0).dtype == np.float32
+    assert mixed(at, at.astype(np.float64)).dtype == np.float64

@@ -209,7 +209,7 @@ def _surrounded(x: Value, axis: int, before: int, extent: int) -> Value:
 def _take_diagonals(chosen: _Selection) -> None:
     """Of axes that run along one index, keep the diagonal: x[i,i]."""
     while True:
-        seen: dict[Any, int] = {}
+        seen: dict[Label, int] = {}
         for axis, label in enumerate(chosen.labels):
             if isinstance(label, Index) and label in seen:
                 break
