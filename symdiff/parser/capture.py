@@ -77,9 +77,9 @@ def captured(graph: Graph, value: Value) -> Value:
     while graph is not value.graph:
         if not isinstance(graph, BodyGraph):
             raise TraceError(
-                "a traced value of another function is used here; "
-                "values must not be kept from one trace to the next, nor leave the step of a loop "
-                "but as its results"
+                "a traced value of another function is used here: make it an argument of this "
+                "one (with in_axes=None for sd.vmap); values must not be kept from one trace to "
+                "the next, nor leave the step of a loop but as its results"
             )
         if graph.outer is None:
             raise TraceError(

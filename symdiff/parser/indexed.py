@@ -242,10 +242,13 @@ def reduced(name: str, term: Part, loops: Loops, around: Sequence[Loops]) -> Par
     met |= {i for mask in masks for i in axes_of(mask)}
     # Where outer loops count no term this one may be infinite or NaN, and so its derivative: it
     # is left out there too, unless that would repeat it along more indices.
-    for outer in around:
+    for outer in () if met.issubset(loops.indices) else around:
         limits += [c for c in outer.limits if met.issuperset(c.indices)]
-        masks += [m for m in outer.masks
-                  if not core_of(m) and axes_of(m) and met.issuperset(axes_of(m))]  # fmt: skip
+        masks += [
+            mask
+            for mask in outer.masks
+            if not core_of(mask) and axes_of(mask) and met.issuperset(axes_of(mask))
+        ]
     neutral = _neutral(name, value_of(term).type.dtype)
     if not all(index.extent for index in loops.indices):
         core = arrays.common_shape("a sum with a condition", [core_of(p) for p in (term, *masks)])

@@ -45,10 +45,10 @@ from symdiff.ops import (
     sub,
     where,
 )
-from symdiff.parser import sympy_arrays
+from symdiff.parser import sympy_arrays, sympy_indices
 from symdiff.parser.coerce import as_condition, as_number, build_call
-from symdiff.parser.index_axes import Part, index_number, together
-from symdiff.parser.sympy_arrays import Plan, Scope
+from symdiff.parser.indexed import Part, along, together, value_of
+from symdiff.parser.sympy_indices import Plan, Scope
 from symdiff.parser.sympy_parts import (
     MAX_TERMS,
     Factor,
@@ -227,7 +227,7 @@ class Reader:
                 pairs = zip(reversed(plan.operands), reversed(scopes), strict=True)
                 stack.extend([(operand, inside, None) for operand, inside in pairs])
         self.scope = outermost
-        return self.known[id(root), outermost][1].value
+        return value_of(self.known[id(root), outermost][1])
 
     def built(self, plan: Plan, parts: Sequence[Part]) -> Part:
         """What `plan` makes of its operands."""
@@ -236,7 +236,7 @@ class Reader:
         assert plan.build is not None
         values, axes = together(parts)
         self.shape = values[0].type.shape if values else ()
-        return Part(plan.build(values), axes)
+        return along(plan.build(values), axes)
 
     def plan(self, node: Any) -> Plan:
         """How to compute `node`.
@@ -275,9 +275,9 @@ class Reader:
 
     def symbol(self, node: Any) -> Plan:
         """A parameter, as a condition or as a number; or what the symbol stands for here."""
-        axis = self.scope.axes.get(node) if self.scope.axes else None
-        if axis is not None:
-            return Plan((), parts=lambda _: index_number(self.graph, axis, self.dtype))
+        index = self.scope.indices.get(node) if self.scope.indices else None
+        if index is not None:
+            return sympy_indices.index_number(self, index)
         if node in self.scope.arguments:
             argument, scope = self.scope.arguments[node]
             return Plan((argument,), parts=lambda parts: parts[0], scopes=(scope,))
@@ -393,14 +393,14 @@ class Reader:
         """A Sum, written out if there are no elements of arrays in it, otherwise a loop."""
         terms = self.terms_over_range(node)
         if terms is None:
-            return sympy_arrays.sum_over_indices(self, node)
+            return sympy_indices.sum_over_indices(self, node)
         return self.sum_of(terms) if terms else Plan((), lambda _: self.const(0.0))
 
     def product_over_range(self, node: Any) -> Plan:
         """A Product, written out or as a loop."""
         factors = self.terms_over_range(node)
         if factors is None:
-            return sympy_arrays.product_over_indices(self, node)
+            return sympy_indices.product_over_indices(self, node)
         return Plan(factors, lambda values: reduce(mul, self.numbers(values), self.const(1.0)))
 
     def terms_over_range(self, node: Any) -> Sequence[Any] | None:

@@ -1,16 +1,15 @@
-"""SymPy's matrices, arrays and sums over indices, as plans for the reader in `sympy.py`."""
+"""SymPy's matrices and arrays, as plans for the reader in `sympy.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
-from symdiff.errors import ShapeError
-from symdiff.ir import DType, Type, Value, f64, i64
+from symdiff.ir import DType, Type, Value, i64
 from symdiff.ops import (
     add,
     concatenate,
@@ -27,20 +26,11 @@ from symdiff.ops import (
     transpose,
     where,
 )
+from symdiff.ops.arrays.shapes import reshaped
 from symdiff.parser.coerce import as_number
-from symdiff.parser.index_axes import (
-    Affine,
-    Axis,
-    Bound,
-    Part,
-    element,
-    elementwise,
-    product_over,
-    reshaped,
-    sum_over,
-    together,
-)
-from symdiff.parser.sympy_parts import shortened, unsupported
+from symdiff.parser.indexed import Part, along, axes_of, together, value_of
+from symdiff.parser.sympy_indices import Plan, affine, indexed, number_of
+from symdiff.parser.sympy_parts import unsupported
 from symdiff.parser.sympy_survey import array_name, named, shape_of
 
 if TYPE_CHECKING:
@@ -50,41 +40,7 @@ _MAX_POWER: Final = 64  # of a matrix
 _MAX_ORDERED: Final = 32  # factors of a matrix product whose best order is looked for
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Scope:
-    """What symbols stand for in a part of an expression, compared by identity.
-
-    Attributes:
-        dtype: of all numbers.
-        axes: the indices of the sums around, by symbol.
-        bounds: what limits indices by others.
-        arguments: for parameters of a function that is applied: a node, and where that stands.
-    """
-
-    dtype: DType
-    axes: Mapping[Any, Axis] = field(default_factory=dict[Any, Axis])
-    bounds: tuple[Bound, ...] = ()
-    arguments: Mapping[Any, tuple[Any, Scope]] = field(
-        default_factory=dict[Any, "tuple[Any, Scope]"]
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a node is computed: from the values of `operands`, by `build`.
-
-    `build` gets values of one shape, as elementwise operations take them; `parts`, where it is
-    given, gets the operands as they are. `scopes` has one for each operand, if they are not the
-    node's own.
-    """
-
-    operands: Sequence[Any]
-    build: Callable[[Sequence[Value]], Value] | None = None
-    parts: Callable[[Sequence[Part]], Part] | None = None
-    scopes: Sequence[Scope] = ()
-
-
-# Arrays and their elements.
+# Parameters.
 
 
 def parameter(reader: Reader, node: Any) -> Plan:
@@ -103,10 +59,6 @@ def _dtype(reader: Reader) -> DType:
     return reader.scope.dtype
 
 
-def _number(reader: Reader, part: Part) -> Part:
-    return Part(as_number(part.value, reader.scope.dtype), part.axes)
-
-
 def _extents(reader: Reader, node: Any, shape: Sequence[Any]) -> tuple[int, ...]:
     """The numbers that a shape stands for."""
     known = [extent.xreplace(reader.survey.extents) for extent in shape]
@@ -116,149 +68,6 @@ def _extents(reader: Reader, node: Any, shape: Sequence[Any]) -> tuple[int, ...]
             node, f"its shape is not known: {unknown or known} is no extent of a parameter"
         )
     return tuple(int(e) for e in known)
-
-
-def indexed(reader: Reader, node: Any) -> Plan:
-    """An element of an array, or of a matrix expression."""
-    base, *places = node.args
-    if not (named(base, "IndexedBase") or getattr(base, "is_Matrix", False)):
-        raise unsupported(node, "give the array a name: IndexedBase('x')")
-    scope = reader.scope
-    static = [affine(reader, place) for place in places]
-    computed = [p for p, known in zip(places, static, strict=True) if known is None]
-    for place in computed:
-        _require_whole(reader, node, place)
-
-    def build(parts: Sequence[Part]) -> Part:
-        array, *others = parts
-        if array.axes:
-            raise unsupported(
-                node, "the matrix depends on the index of a sum; write out its elements"
-            )
-        if len(places) != len(array.core):
-            raise ShapeError(
-                f"{shortened(node)}: {len(places)} indices for an array of shape {array.core}"
-            )
-        rest = iter([_as_index(part) for part in others])
-        indices = [next(rest) if known is None else known for known in static]
-        return element(array.value, indices, scope.bounds, shortened(node))
-
-    # In float32 whole numbers end at 2**24.
-    wide = scope if scope.dtype is f64 else replace(scope, dtype=f64)
-    scopes = [scope, *(wide for _ in computed)]
-    return Plan([base, *computed], parts=build, scopes=scopes)
-
-
-def _as_index(part: Part) -> Part:
-    value = part.value
-    return part if value.type.dtype is i64 else Part(convert(value, dtype="i64"), part.axes)
-
-
-def _require_whole(reader: Reader, node: Any, place: Any) -> None:
-    """Check that an index is made of whole numbers by what keeps them whole."""
-    stack = [place]
-    while stack:
-        part = stack.pop()
-        if part.is_Add or part.is_Mul or named(part, "Mod") or named(part, "MinMaxBase"):
-            stack.extend(part.args)
-        elif not (part.is_Integer or named(part, "RoundFunction") or _is_whole(reader, part)):
-            raise unsupported(
-                node,
-                f"{shortened(part)} is no whole number, index of a sum, or element or parameter "
-                "of an integer type",
-            )
-
-
-def _is_whole(reader: Reader, part: Any) -> bool:
-    """Whether a symbol or an element is an index, an extent, or has an integer type."""
-    if part in reader.scope.axes or part in reader.survey.extents:
-        return True
-    if named(part, "Indexed") and named(part.base, "IndexedBase"):
-        return reader.array(array_name(part.base)).type.dtype.kind == "i"
-    param = reader.params.get(str(part.name)) if part.is_Symbol else None
-    return param is not None and param.type.dtype.kind == "i"
-
-
-def affine(reader: Reader, expr: Any) -> Affine | None:
-    """`expr` as a whole number plus multiples of indices, if it is that."""
-    if expr.is_Integer:
-        return Affine(int(expr))
-    axes = reader.scope.axes
-    if expr in axes:
-        return Affine(0, ((axes[expr], 1),))
-    try:
-        terms = expr.xreplace(reader.survey.extents).expand().as_coefficients_dict()
-    except RecursionError:
-        return None
-    constant, factors = 0, dict[Axis, int]()
-    for key, factor in terms.items():
-        if not factor.is_Integer:
-            return None
-        if key == 1:
-            constant += int(factor)
-        elif key in axes:
-            factors[axes[key]] = int(factor)
-        else:
-            return None
-    return Affine(constant, tuple((axis, factor) for axis, factor in factors.items() if factor))
-
-
-# Sums.
-
-
-def sum_over_indices(reader: Reader, node: Any) -> Plan:
-    """A Sum as a loop. A range that ends before it begins is empty."""
-    inner, axes = _entered(reader, node)
-
-    def build(parts: Sequence[Part]) -> Part:
-        return sum_over(_number(reader, parts[0]), axes, inner.bounds)
-
-    return Plan([node.function], parts=build, scopes=[inner])
-
-
-def product_over_indices(reader: Reader, node: Any) -> Plan:
-    """A Product as a loop."""
-    inner, axes = _entered(reader, node)
-
-    def build(parts: Sequence[Part]) -> Part:
-        return product_over(_number(reader, parts[0]), axes, inner.bounds)
-
-    return Plan([node.function], parts=build, scopes=[inner])
-
-
-def _entered(reader: Reader, node: Any) -> tuple[Scope, list[Axis]]:
-    """The scope inside of a Sum or Product, and its own axes."""
-    outer, axes = reader.scope, list[Axis]()
-    try:
-        for limit in reversed(node.limits):  # the last limit is the outermost
-            if len(limit) != 3:
-                raise unsupported(node, "give the index a first and a last value")
-            reader.scope, axis = _with_index(reader, node, *limit)
-            axes.append(axis)
-        return reader.scope, axes
-    finally:
-        reader.scope = outer
-
-
-def _with_index(reader: Reader, node: Any, index: Any, first: Any, last: Any) -> tuple[Scope, Axis]:
-    """The scope with one index more."""
-    scope = reader.scope
-    low, high = affine(reader, first), affine(reader, last)
-    if low is None or high is None:
-        raise unsupported(
-            node,
-            f"its range {first}..{last} is not one of known numbers; "
-            "bounds are whole numbers, extents of arrays and indices of outer sums",
-        )
-    if not low.factors and not high.factors and high.constant < low.constant - 1:
-        raise unsupported(node, f"its range {first}..{last} ends before it begins")
-    start, end = low.range[0], high.range[1]
-    axis = Axis(str(index), len(scope.axes), start, max(0, end - start + 1))
-    here = Affine(0, ((axis, 1),))
-    bounds = [Bound(here.minus(low))] if low.factors else []
-    bounds += [Bound(high.minus(here))] if high.factors else []
-    axes = {**scope.axes, index: axis}
-    return replace(scope, axes=axes, bounds=(*scope.bounds, *bounds)), axis
 
 
 # Matrices, element by element.
@@ -338,8 +147,8 @@ def apply_to_elements(reader: Reader, node: Any) -> Plan:
 
     def build(parts: Sequence[Part]) -> Part:
         # A function that ignores its argument still has as many values as that has elements.
-        (value, _), axes = together([_number(reader, part) for part in parts])
-        return Part(value, axes)
+        (value, _), axes = together([number_of(part, _dtype(reader)) for part in parts])
+        return along(value, axes)
 
     return Plan([function.expr, node.expr], parts=build, scopes=[inner, outer])
 
@@ -347,15 +156,15 @@ def apply_to_elements(reader: Reader, node: Any) -> Plan:
 # Matrices as a whole.
 
 
-def _whole(node: Any, build: Callable[[list[Value]], Value]) -> Callable[[Sequence[Part]], Part]:
-    """What builds a Part from matrices that depend on no index."""
+def _whole(node: Any, build: Callable[[list[Value]], Value]) -> Callable[[Sequence[Part]], Value]:
+    """What builds a value from matrices that depend on no index."""
 
-    def from_parts(parts: Sequence[Part]) -> Part:
-        if any(part.axes for part in parts):
+    def from_parts(parts: Sequence[Part]) -> Value:
+        if any(map(axes_of, parts)):
             raise unsupported(
                 node, "the matrix depends on the index of a sum; write out its elements"
             )
-        return Part(build([part.value for part in parts]))
+        return build([value_of(part) for part in parts])
 
     return from_parts
 
@@ -363,17 +172,29 @@ def _whole(node: Any, build: Callable[[list[Value]], Value]) -> Callable[[Sequen
 def matrix_product(reader: Reader, node: Any) -> Plan:
     """A MatMul, in the order of multiplications that takes the fewest."""
     factor, matrices = node.as_coeff_matrices()
-    whole = _whole(node, lambda values: _chained([as_number(v, _dtype(reader)) for v in values]))
+    return _multiple(reader, node, factor, matrices, _chained)
+
+
+def _multiple(
+    reader: Reader,
+    node: Any,
+    factor: Any,
+    matrices: Sequence[Any],
+    build: Callable[[Sequence[Value]], Value],
+) -> Plan:
+    """`factor` times what `build` makes of matrices of numbers."""
+    whole = _whole(node, lambda values: build([as_number(v, _dtype(reader)) for v in values]))
     if factor == 1:
         return Plan(matrices, parts=whole)
     if factor == -1:
-        return Plan(matrices, parts=lambda parts: Part(neg(whole(parts).value)))
+        return Plan(matrices, parts=lambda parts: neg(whole(parts)))
 
-    def build(parts: Sequence[Part]) -> Part:
-        scale = _number(reader, parts[0])
-        return elementwise((scale, whole(parts[1:])), mul)
+    def scaled(parts: Sequence[Part]) -> Part:
+        scale = number_of(parts[0], _dtype(reader))
+        values, axes = together([scale, whole(parts[1:])])
+        return along(mul(*values), axes)
 
-    return Plan([factor, *matrices], parts=build)
+    return Plan([factor, *matrices], parts=scaled)
 
 
 def _chained(matrices: Sequence[Value]) -> Value:
@@ -416,22 +237,14 @@ def trace(reader: Reader, node: Any) -> Plan:
     else:
         factor, matrices = 1, [argument]
 
-    def build(values: list[Value]) -> Value:
-        first, *others = [as_number(v, _dtype(reader)) for v in values]
+    def build(values: Sequence[Value]) -> Value:
+        first, *others = values
         if others:
             return contract(_chained([first, *others[:-1]]), others[-1], spec="ij,ji->")
         rows, columns = (iota(first.graph, first.type.shape, axis, i64) for axis in (0, 1))
         return reduce_sum(where(eq(rows, columns), first, like(first, 0.0)), shape=())
 
-    whole = _whole(node, build)
-    if factor == 1:
-        return Plan(matrices, parts=whole)
-
-    def scaled(parts: Sequence[Part]) -> Part:
-        scale = _number(reader, parts[0])
-        return elementwise((scale, whole(parts[1:])), mul)
-
-    return Plan([factor, *matrices], parts=scaled)
+    return _multiple(reader, node, factor, matrices, build)
 
 
 def transposed(reader: Reader, node: Any) -> Plan:
@@ -476,8 +289,8 @@ def part_of_matrix(reader: Reader, node: Any) -> Plan:
     """A MatrixSlice."""
     shape = _extents(reader, node, node.shape)
     ends = [(affine(reader, s[0]), affine(reader, s[2])) for s in (node.rowslice, node.colslice)]
-    start = tuple(first.constant for first, _ in ends if first and not first.factors)
-    step = tuple(by.constant for _, by in ends if by and not by.factors)
+    start = tuple(first.offset for first, _ in ends if first and not first.terms)
+    step = tuple(by.offset for _, by in ends if by and not by.terms)
     if len(start) != 2 or len(step) != 2:
         raise unsupported(node, "the ends of a slice must be known numbers")
     return Plan([node.parent], parts=_whole(

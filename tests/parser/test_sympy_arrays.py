@@ -317,6 +317,7 @@ def test_several_outputs_and_lambdas() -> None:
         (S.MatPow(C, k), UnsupportedError, "powers of matrices"),
         (S.Sum(x[i], (i, 0, 6)), IndexRangeError, r"x\[i\]: index 0 runs from 0 to 6, .* 6 el"),
         (S.Sum(x[i - 1], (i, 0, 5)), IndexRangeError, r"runs from -1 to 4"),
+        (S.Sum(x[j + 1], (j, 0, i), (i, 0, 5)), IndexRangeError, r"x\[j \+ 1\]: .* 1 to 6"),
         (x[-1], IndexRangeError, "-1"),
         (S.Sum(x[i], (i, 0, n)), UnsupportedError, r"range 0\.\.n .*extents of arrays"),
         (S.Sum(x[i], (i, 0, S.oo)), UnsupportedError, r"range 0\.\.oo"),

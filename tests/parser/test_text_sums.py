@@ -176,6 +176,11 @@ MEANS_WHAT_PYTHON_MEANS = [
     "prod(x[i]*y[j] for i in range(n) for j in range(m) if i > j)",
     "max(x[i]*y[j] for i in range(n) for j in range(m))",
     "min(S[i,j] for i in range(n) for j in range(i))",
+    "prod(x[i] for i in range(n) for j in range(3))",
+    "prod((i + 2) * j for i in range(2) for j in range(1, 3) for k in range(2)) * x[0]",
+    # Terms that are infinite where outer loops do not count them.
+    "sum(sum(1/(x[i]-x[j]) for k in range(3)) for i in range(n) for j in range(i))",
+    "sum(sum(1/(x[i]-x[j])**k for k in range(3)) for i in range(n) for j in range(n) if i != j)",
     # Nothing to sum.
     "sum(x[i] for i in range(0)) + c",
     "sum(x[i+1] for i in range(3, 2)) + c",

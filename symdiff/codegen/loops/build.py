@@ -34,6 +34,8 @@ from symdiff.ops.structure import borders, reduced_axes
 
 _GATHERS = (OPS["gather"], OPS["scatter_add"])
 _WHOLE = (OPS["contract"], OPS["scan"])
+_CUTTING = (OPS["concatenate"], OPS["embed"])  # what loops are cut for
+_ATTEMPTS = 4  # to find the few of those that need memory, before all of them get it
 
 
 def build_program(fn: Function, blas: bool = True) -> Program:
@@ -44,13 +46,17 @@ def build_program(fn: Function, blas: bool = True) -> Program:
     """
     fn = prepare(fn, blas)
     extra: set[Value] = set()
+    attempts = 0
     while True:
         try:
             return _Builder(fn, blas, extra).program()
         except MustStore as found:
-            if found.value in extra:
-                raise UnsupportedError(f"{found.value!r} cannot be compiled") from None
-            extra.add(found.value)
+            if extra.issuperset(found.values):
+                raise UnsupportedError(f"{found} cannot be compiled") from None
+            extra.update(found.values)
+            attempts += 1
+            if attempts == _ATTEMPTS:
+                extra.update(value for value in fn.live() if value.op in _CUTTING)
 
 
 class _Builder:
@@ -81,25 +87,40 @@ class _Builder:
                 later.add(value)
             if value.op in _GATHERS and later.isdisjoint(value.args[1:]):
                 self.check_indices(value)
+        needed: dict[Value, None] = {}  # memory; all are found that can be in one round
         for value in self.live:
-            if value.op in _GATHERS:
-                self.check_indices(value)
-            if value.op is OPS["scan"] or (value.op is OPS["contract"] and value in self.stored):
-                self.whole_step(value)
-            elif value in self.stored and not self.is_item_of_step(value):
-                for root in self.make_roots(value):
-                    self.arrange(root)
+            try:
+                self.place(value)
+            except MustStore as found:
+                needed.update(dict.fromkeys(found.values))
+        if needed:
+            raise MustStore(*needed)
         self.copy_outputs()
         self.shrink()
         for item in self.items:
             if isinstance(item, Tree):
                 self.result.steps += self.zeros(item)
-                self.result.steps.append(self.nest(item))
+                try:
+                    self.result.steps.append(self.nest(item))
+                except MustStore as found:
+                    needed.update(dict.fromkeys(found.values))
             else:
                 self.result.steps += item
+        if needed:
+            raise MustStore(*needed)
         drop_unread(self.result)
         plan(self.result)
         return self.result
+
+    def place(self, value: Value) -> None:
+        """Put what computes `value` into the program, if that is not done where it is used."""
+        if value.op in _GATHERS:
+            self.check_indices(value)
+        if value.op is OPS["scan"] or (value.op is OPS["contract"] and value in self.stored):
+            self.whole_step(value)
+        elif value in self.stored and not self.is_item_of_step(value):
+            for root in self.make_roots(value):
+                self.arrange(root)
 
     # Buffers.
 

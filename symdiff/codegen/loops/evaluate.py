@@ -31,19 +31,22 @@ Steps = Generator[Any, Any, Any]
 
 
 class SplitLoop(Exception):  # noqa: N818 -- a signal, caught by the builder of loops
-    """The code differs along `var`: its loop has to be cut at `points`."""
+    """The code differs along `var`: its loop has to be cut at `points`.
 
-    def __init__(self, var: Var, points: tuple[int, ...], value: Value) -> None:
+    With memory for `value` it would not; None where the cut is there in any case.
+    """
+
+    def __init__(self, var: Var, points: tuple[int, ...], value: Value | None = None) -> None:
         super().__init__(f"{value!r} at {points}")
         self.var, self.points, self.value = var, points, value
 
 
 class MustStore(Exception):  # noqa: N818 -- a signal, caught by the builder of programs
-    """`value` cannot be computed where it is used and needs memory."""
+    """The `values` cannot be computed where they are used and need memory."""
 
-    def __init__(self, value: Value) -> None:
-        super().__init__(repr(value))
-        self.value = value
+    def __init__(self, *values: Value) -> None:
+        super().__init__(", ".join(map(repr, values)))
+        self.values = values
 
 
 class Memory:

@@ -166,9 +166,11 @@ def _fits(root: Root, loop: Loop, level: int) -> bool:
     """Whether the loop of `root` at `level` can be `loop`."""
     extent = root.loops[level]
     if extent != loop.extent:
-        near = abs(extent - loop.extent) <= NEAR and min(extent, loop.extent) >= _LONG
+        if abs(extent - loop.extent) > NEAR or min(extent, loop.extent) < _LONG:
+            return False
         flat = len(root.loops) == 1 and all(len(r.loops) == 1 for r in loop.roots())
-        if not near or not flat:
+        # All of them, not just the longest: one after the other they might drift apart.
+        if not flat or any(abs(extent - r.loops[level]) > NEAR for r in loop.roots()):
             return False
     same = Affine(0, ((root.vars[level], 1),))
     for other in loop.roots():

@@ -30,7 +30,7 @@ from symdiff.codegen.loops.program import (
 from symdiff.codegen.loops.shapes import Place, linear
 from symdiff.codegen.loops.values import REDUCTIONS
 from symdiff.errors import UnsupportedError
-from symdiff.ir import DType, boolean, i64
+from symdiff.ir import DType, Value, boolean, i64
 from symdiff.ops import OPS, and_, le, lt, ne, not_, or_, where
 
 UNROLL: Final = 4  # extents up to which a loop is written out
@@ -98,6 +98,7 @@ class NestBuilder:
     def pieces(self, loop: Loop, place: Place) -> None:
         """A loop that runs, cut where its code differs from one part to the next."""
         cuts = {0, loop.extent}
+        causes: dict[Value, None] = {}
         while True:
             points = sorted(cuts)
             depth = len(self.e.scopes)
@@ -111,8 +112,10 @@ class NestBuilder:
                 if split.var not in vars:
                     raise
                 cuts.update(split.points)
-                if len(cuts) > _PIECES:
-                    raise MustStore(split.value) from None
+                if split.value is not None:
+                    causes[split.value] = None
+                if len(cuts) > _PIECES and causes:
+                    raise MustStore(*causes) from None
                 del self.e.scopes[depth:]
                 continue
             for piece in found:
@@ -256,7 +259,7 @@ class NestBuilder:
             return True
         if low >= extent:
             return False
-        raise SplitLoop(index.terms[0][0], (extent,), root.source)
+        raise SplitLoop(index.terms[0][0], (extent,))
 
     def store(self, root: Root, place: Place, value: Operand) -> None:
         assert root.buffer is not None
@@ -343,7 +346,7 @@ class NestBuilder:
             )
             element = self.e.compute(OPS["add"], (held, element), root.value.type.dtype)
         elif index.bounds()[1] > 0:
-            raise SplitLoop(index.terms[0][0], (1,), root.source)
+            raise SplitLoop(index.terms[0][0], (1,))
         self.store(root, at, element)
 
     def scatter(self, root: Root, place: Place) -> None:
