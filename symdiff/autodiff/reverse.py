@@ -6,13 +6,29 @@ Griewank and Walther, "Evaluating Derivatives" (2008), chapter 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from symdiff.autodiff.bodies import Replaced, dependents
 from symdiff.autodiff.custom import pull_custom
 from symdiff.autodiff.scan_reverse import pull_scan
 from symdiff.errors import DifferentiationError
 from symdiff.ir import ITEM, Graph, Value
-from symdiff.ops import Masked, add, and_, custom, like, or_, scan, where
+from symdiff.ops import (
+    Masked,
+    add,
+    and_,
+    broadcast,
+    concatenate,
+    custom,
+    embed,
+    like,
+    or_,
+    reduce_sum,
+    reshape,
+    scan,
+    transpose,
+    where,
+)
 
 
 def backpropagate(
@@ -55,13 +71,22 @@ def backpropagate(
     return [_selected(done[v]) if v in done else like(v, 0.0) for v in wrt]
 
 
+# What is pulled back through these are the elements of the cotangent at other places, copied or
+# left out, so that a mask goes the same way; elsewhere than in elementwise operations and these it
+# is applied, before elements with and without it are added.
+_MOVES: Final = frozenset((concatenate, embed, reduce_sum, reshape, transpose))
+
+
 def _pull(
     graph: Graph, value: Value, bar: Masked, active: set[Value], pending: dict[Value, Masked]
 ) -> None:
     """Pass the cotangent of `value` on to those operands that matter."""
     graph.location = value.location
-    if not value.op.elementwise and bar.mask is not None:
-        bar = Masked(_selected(bar), None)  # a mask travels along elementwise operations only
+    moves = value.op in _MOVES
+    below: Value | None = None
+    if bar.mask is not None and not moves and not value.op.elementwise:
+        below = _mask_of_copies(value, bar.mask)
+        bar = Masked(_selected(bar), None)
     for i, arg in enumerate(value.args):
         if arg not in active:
             continue
@@ -72,7 +97,18 @@ def _pull(
             continue
         if not isinstance(share, Masked):
             share = Masked(share, None)
-        _accumulate(pending, arg, Masked(share.value, _both(bar.mask, share.mask)))
+        mask = below or bar.mask
+        if moves and mask is not None:
+            mask = value.op.vjp(i, mask, value, value.args)
+        _accumulate(pending, arg, Masked(share.value, _both(mask, share.mask)))
+
+
+def _mask_of_copies(value: Value, mask: Value) -> Value | None:
+    """The mask of the operand of a broadcast, if all copies of an element have the same one."""
+    same = value.op is broadcast and mask.op is broadcast
+    if same and mask.args[0].type.shape == value.args[0].type.shape:
+        return mask.args[0]
+    return None
 
 
 def _pull_elements(
@@ -111,9 +147,16 @@ def _accumulate(pending: dict[Value, Masked], value: Value, share: Masked) -> No
 
 
 def _both(first: Value | None, second: Value | None) -> Value | None:
+    first, second = _needed(first), _needed(second)
     if first is None or second is None or first is second:
         return first or second
     return and_(first, second)
+
+
+def _needed(mask: Value | None) -> Value | None:
+    """A mask, or None where it holds everywhere."""
+    everywhere = mask is not None and mask.literal is not None and mask.literal.scalar
+    return None if everywhere else mask
 
 
 def _selected(bar: Masked) -> Value:

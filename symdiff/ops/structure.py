@@ -267,7 +267,7 @@ def _concatenate_vjp(i: int, bar: Value, out: Value, args: tuple[Value, ...]) ->
     start[axis] = sum(a.type.shape[axis] for a in args[:i])
     shape = args[i].type.shape
     if 0 in shape:
-        return bar.graph.const(0.0, args[i].type)
+        return bar.graph.const(0.0, args[i].type.with_dtype(bar.type.dtype))
     return slice_(bar, start=tuple(start), step=(1,) * len(shape), shape=shape)
 
 

@@ -255,7 +255,10 @@ class _Builder(Context):
 
     def _known_names(self) -> str:
         names = ", ".join(list(self.params)[:6])
-        return f"the parameters are {names[:80]}" if names else "there are no parameters"
+        known = f"the parameters are {names[:80]}" if names else "there are no parameters"
+        if any(param.type.shape for param in self.params.values()):
+            known += "; an extent is len(x), or gets its name in a type: f64[n]"
+        return known
 
     def string(self, node: Node) -> Item:
         return Text(node.text)

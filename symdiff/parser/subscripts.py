@@ -180,6 +180,8 @@ def _out_of_range(
         value = number.offset + sum(n * point[index] for index, n in number.terms)
         where = ", ".join(f"{index.name} = {point[index]}" for index in number.indices)
         found = f"{number} is {value} for {where}"
+        if str(number) == number.indices[0].name:
+            found = where
     else:
         found = f"the index {number.offset}"
     reason = f"{found}, out of range for an axis of {extent}"

@@ -31,6 +31,7 @@ from symdiff.ops import (
     abs,
     add,
     div,
+    eq,
     exp,
     floor,
     like,
@@ -476,6 +477,10 @@ _PLANS: Final[dict[str, Callable[[Reader, Any], Plan]]] = {
     "Product": Reader.product_over_range,
     "UnevaluatedExpr": _unary(lambda x: x),
     "frac": _unary(lambda x: sub(x, floor(x))),
+    # The derivative of x[i] by x[j]; a third operand is the range of the indices.
+    "KroneckerDelta": lambda reader, node: Plan(
+        node.args[:2], lambda values: as_number(eq(*reader.numbers(values)), reader.dtype)
+    ),
     "trigamma": _unary(lambda x: polygamma(x, n=1)),
     "sinc": _unary(_sinc),
 }

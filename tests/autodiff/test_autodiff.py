@@ -234,3 +234,21 @@ def test_sparse_derivatives_are_announced() -> None:
     for transform in (sd.jacobian, sd.hessian):
         with pytest.raises(sd.UnsupportedError, match="sparse"):
             transform("x*y", sparse=True)
+
+
+def test_masks_travel_through_sums_and_copies() -> None:
+    """An infinity under a sum that a `where` leaves out makes no NaN of the gradient."""
+
+    def forces(x: Any) -> Any:
+        far = 1 / (x[:, None] - x[None, :])
+        triples = np.sum(far[:, :, None] * np.ones(3), axis=2)
+        return np.sum(np.where(np.eye(4) > 0, 0.0, triples**2))
+
+    x = np.array([0.0, 1.0, 3.0, 7.0])
+    gradient = sd.grad(forces)(x)
+    pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
+    expected = np.zeros(4)
+    for i, j in pairs:
+        expected[i] += 9 * -2 / (x[i] - x[j]) ** 3
+        expected[j] -= 9 * -2 / (x[i] - x[j]) ** 3
+    np.testing.assert_allclose(gradient, expected, rtol=1e-13)

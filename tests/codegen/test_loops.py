@@ -238,3 +238,24 @@ def test_reshapes_of_nothing_and_of_numbers() -> None:
         fn, args = Function("f", (x, y), (value,)), [np.zeros((0, 3)), 1.5]
         assert_agree(run_c(fn, args), interpret(fn, args), 0.0)
         assert_kernel_agrees(fn, args)
+
+
+def test_many_shifts_of_one_array() -> None:
+    shifts = range(40)
+
+    def moved(x: Any) -> Any:
+        """What needs memory: parts that begin elsewhere, of extents that differ by 1, by steps."""
+        around = sum(np.sum((k + 1) * np.roll(x, k) * x**2) for k in shifts)
+        lagged = sum(np.sum((k + 1) * x[: 100 - k] * x[k:]) for k in shifts)
+        return around + lagged + sum(np.sum((k + 1) * x[k::2]) for k in shifts)
+
+    x = np.random.default_rng(1).uniform(size=100)
+    value, gradient = sd.value_and_grad(moved)(x)
+    expected = np.zeros(100)
+    for k in shifts:
+        expected += (k + 1) * (np.roll(x**2, -k) + 2 * x * np.roll(x, k))
+        expected[: 100 - k] += (k + 1) * x[k:]
+        expected[k:] += (k + 1) * x[: 100 - k]
+        expected[k::2] += k + 1
+    assert_allclose(value, moved(x), rtol=1e-12)
+    assert_allclose(gradient, expected, rtol=1e-12)

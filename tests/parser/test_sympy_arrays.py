@@ -116,6 +116,7 @@ INDEX_SUMS = [
     S.Product(x[i] + j, (j, 0, i), (i, 0, 3)), S.Product(x[2], (i, 0, 3)),
     S.Product(x[i], (i, 3, 2)), S.Sum(x[S.Idx(i, 6)], (S.Idx(i, 6), 0, 5)),
     S.Sum(S.Product(X[i, j], (j, 0, 4)), (i, 0, 3)), x[2] * x[3] + x[0],
+    S.Sum(x[i] * S.KroneckerDelta(i, 2), (i, 0, 5)), S.Sum(x[i] ** 2, (i, 0, 5)).diff(x[3]),
 ]  # fmt: skip
 
 

@@ -305,6 +305,12 @@ def test_parameters_come_in_order_of_the_text() -> None:
     assert result == 12
 
 
+def test_declared_parameters_keep_their_order() -> None:
+    text = "sum(A[i] if x[i] > y[i] else 0 for i in range(n) if x[i] > 0)"
+    fn = parse_text(f"def f(A: f64[3], y: f64[3], x: f64[3]):\n    n = 3\n    return {text}")
+    assert fn.param_names == ("A", "y", "x")
+
+
 def test_deep_sums() -> None:
     text = "x"
     for level in range(40):
@@ -324,7 +330,9 @@ def test_deep_sums() -> None:
             "i+1]",
             "i+1 is 6 for i = 5, out of range for an axis of 6",
         ),
+        ("sum(x[i] for i in range(7))", "i]", ": i = 6, out of range for an axis of 6"),
         ("sum(x[i-7] for i in range(n))", "i-7]", "i-7 is -7 for i = 0"),
+        ("sum(x[i] for i in range(N))", "N)", "an extent is len(x)"),
         ("sum(x[2*i] for i in range(n))", "2*i]", "2*i is 6 for i = 3"),
         ("sum(x[i+j] for i in range(n) for j in range(2))", "i+j]", "i+j is 6 for i = 5, j = 1"),
         ("sum(x[i]*x[j+1] for i in range(n) for j in range(i+1))", "j+1]", "j+1 is 6 for j = 5"),
