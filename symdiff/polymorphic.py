@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, wraps
+from functools import wraps
 from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar, cast
 
 from symdiff import ir, parser, runtime
@@ -146,12 +146,12 @@ class Text:
     source: str
     args: Mapping[str, parser.DeclaredType] | None = None
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The name of a `def`; "f" for what has none."""
         return parser.text_name(self.source)
 
-    @cached_property
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters."""
         return tuple(parser.parameter_names(self.source, self.args))

@@ -84,8 +84,9 @@ class Derivative:
         """
         real = {p.attr("name") for p in primal.ir.params if p.type.dtype.kind == "f"}
         chosen, bare = positions(primal, self.wrt, real)
-        groups = tuple(primal.arguments[i] for i in chosen)
-        structured = not all(isinstance(tree, ir.Leaf) for _, tree in primal.arguments)
+        every = primal.arguments
+        groups = tuple(every[i] for i in chosen)
+        structured = not all(isinstance(tree, ir.Leaf) for _, tree in every)
         names = [leaf.name for _, tree in groups for leaf in ir.leaves(tree)]
         if structured:
             names = [name for name in names if name in real]
@@ -100,7 +101,7 @@ class Derivative:
         if structured:
             fn = replace(fn, result=_regrouped(fn.result, tuple(names), groups, bare))
             added = fn.param_names[len(primal.ir.params) :]
-            arguments = primal.arguments + self._further(groups, names, added)
+            arguments = every + self._further(groups, names, added)
         derived = Function(fn, primal=primal, stages=stages, arguments=arguments)
         derived.__doc__ = primal.__doc__
         return derived

@@ -13,6 +13,7 @@ from formulas import Equation, physics
 
 import symdiff as sd
 from symdiff import ir
+from symdiff.runtime import engine
 
 sympy: Any = import_module("sympy")
 every_equation = pytest.mark.parametrize("equation", physics(), ids=lambda e: e.name)
@@ -149,6 +150,36 @@ def test_product_of_5000_variables() -> None:
     value, gradient = sd.value_and_grad(fn)(*at)
     assert value == pytest.approx(math.prod(at), rel=1e-12)
     np.testing.assert_allclose(gradient, [value / x for x in at], rtol=1e-11)
+
+
+def test_derivation_lists_the_parameters_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists: list[int] = []
+
+    def counted(fn: ir.Function) -> tuple[str, ...]:
+        lists.append(len(fn.params))
+        return tuple([p.attr("name") for p in fn.params])
+
+    fn = sd.function("*".join(f"x{i}" for i in range(200)))
+    monkeypatch.setattr(ir.Function, "param_names", property(counted))
+    sd.value_and_grad(fn)
+    assert len(lists) < 20
+
+
+def test_long_code_is_not_optimised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LLVM's optimisation takes many times longer than all else; batches of it are plain loops."""
+    optimised: list[bool] = []
+    assemble = engine.assemble
+
+    def recorded(text: str, *options: Any) -> engine.Image:
+        if options:  # not the helpers that all kernels share
+            optimised.append(options[-1])
+        return assemble(text, *options)
+
+    monkeypatch.setattr(engine, "assemble", recorded)
+    long, short = (sd.compile("*".join(f"x{i}" for i in range(n))) for n in (3000, 3))
+    assert long(*[1.0] * 3000) == short(1.0, 1.0, 1.0) == 1.0
+    np.testing.assert_array_equal(short(np.full(3, 2.0), 1.0, 1.0), np.full(3, 2.0))
+    assert optimised == [False, False, True]
 
 
 def test_10000_nested_sines() -> None:

@@ -136,8 +136,8 @@ scan = define(
     exact=_scan_exactly,
     arity=None,
     note="a loop: body(carries, inputs of the step, rest) gives carries and outputs of the step; "
-    "its derivatives are loops over those of the body (symdiff/autodiff/scan_reverse.py), which with "
-    "checkpoint keep nothing of a step but the carries that it began with",
+    "its derivatives are loops over those of the body (symdiff/autodiff/scan_reverse.py), which "
+    "with checkpoint keep nothing of a step but the carries that it began with",
 )
 
 

@@ -62,8 +62,10 @@ class Code:
                 text = self._program.lower(wrappers)
                 lowered = time.perf_counter()
                 program = self._program
+                # Long code is compiled fast; in what is short, the loop over points is vectorised.
+                optimize = program.loops or ("batch" in wrappers and not program.whole)
                 self._images[wrappers] = engine.assemble(
-                    text, program.target, program.whole, program.loops or "batch" in wrappers
+                    text, program.target, program.whole, optimize
                 )
                 self._special[wrappers] = set(_SPECIAL.findall(text))
                 self._blas[wrappers] = set(_BLAS.findall(text))
