@@ -132,7 +132,8 @@ def check_out(operand: Operand, array: Any, shape: tuple[int, ...]) -> None:
     """Nothing, for an array that can take the output `operand` over the batch `shape`.
 
     Raises:
-        ArgumentError: no array, of another shape or dtype, or read-only.
+        ArgumentError: no array, of another shape or dtype, read-only, or with elements that
+            share memory.
     """
     if not isinstance(array, np.ndarray):
         kind = type(array).__name__
@@ -146,6 +147,19 @@ def check_out(operand: Operand, array: Any, shape: tuple[int, ...]) -> None:
         )
     if not array.flags.writeable:
         raise ArgumentError(f"out=: {operand.name} is read-only")
+    if not array.flags.c_contiguous and _folds(array):
+        raise ArgumentError(f"out=: elements of {operand.name} share memory with each other")
+
+
+def _folds(array: Array) -> bool:
+    """Whether elements of `array` overlap, or its strides are too odd to tell that they do not."""
+    span = array.itemsize  # bytes that the axes so far reach over
+    steps = zip(array.strides, array.shape, strict=True)
+    for step, extent in sorted((abs(s), n) for s, n in steps if n > 1):
+        if step < span:
+            return True
+        span += step * (extent - 1)
+    return False
 
 
 def check_apart(arrays: Sequence[Array]) -> None:

@@ -184,6 +184,8 @@ def test_out_may_be_an_argument(several: sd.Kernel) -> None:
         (np.empty(2, np.float32), "expected float64"),
         (np.broadcast_to(0.0, (2,)), "read-only"),
         ([0.0, 0.0], "must be an array, got list"),
+        (np.lib.stride_tricks.as_strided(np.empty(1), (2,), (0,)), "share memory"),
+        (np.lib.stride_tricks.as_strided(np.empty(2), (2,), (4,)), "share memory"),
     ],
 )
 def test_wrong_out(out: Any, message: str, product: sd.Kernel) -> None:
