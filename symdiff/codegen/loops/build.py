@@ -26,14 +26,13 @@ from symdiff.codegen.loops.program import (
     Zero,
 )
 from symdiff.codegen.loops.shapes import Place
-from symdiff.codegen.loops.values import REDUCTIONS, is_short_sum, stored_values
+from symdiff.codegen.loops.values import REDUCTIONS, STEPS, is_short_sum, stored_values
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, ITEM, Function, TupleType, Value, use_counts
 from symdiff.ops import OPS, add
 from symdiff.ops.structure import borders, reduced_axes
 
 _GATHERS = (OPS["gather"], OPS["scatter_add"])
-_WHOLE = (OPS["contract"], OPS["scan"])
 _CUTTING = (OPS["concatenate"], OPS["embed"])  # what loops are cut for
 _ATTEMPTS = 4  # to find the few of those that need memory, before all of them get it
 
@@ -77,6 +76,10 @@ class _Builder:
         self.checked: set[tuple[Value, int]] = set()
         self.filled: dict[Value, Buffer] = {}  # constants, written out for steps of their own
         self.live = fn.live()
+        self.items_of: dict[Value, dict[int, Value]] = {}
+        for value in self.live:
+            if value.op is ITEM:
+                self.items_of.setdefault(value.args[0], {})[value.attr("index")] = value
         self.stored = stored_values(fn, extra)
 
     def program(self) -> Program:
@@ -153,7 +156,7 @@ class _Builder:
                 buffers[value] = self.buffer(value, f"s{value.index}", "scratch")
 
     def is_item_of_step(self, value: Value) -> bool:
-        return value.op is ITEM and value.args[0].op in _WHOLE
+        return value.op is ITEM and value.args[0].op in STEPS
 
     # Roots.
 
@@ -171,7 +174,8 @@ class _Builder:
             source = value.args[0]
             axis: int = value.attr("axis")
             loops = (*shape, source.type.shape[axis])
-            return [Root(value, source, "position", loops, (*plain, None), buffer)]
+            order = (*(a for a in range(len(loops)) if a != axis), axis)
+            return [Root(value, source, "position", loops, (*plain, None), buffer, order=order)]
         if op is OPS["cumsum"]:
             return [Root(value, value.args[0], "running", shape, plain, buffer, whole=True)]
         if op is OPS["scatter_add"]:
@@ -260,9 +264,7 @@ class _Builder:
         place = tuple(Affine(0, ((v, 1),)) for v in root.vars)
         if 0 in root.loops:
             return
-        if root.kind == "position":
-            axis: int = root.value.attr("axis")
-            place = (*place[:axis], place[-1], *place[axis:-1])
+        place = root.along(place)
         if root.kind == "running":
             place = running_place(root, place)
         if root.kind == "scatter":
@@ -287,9 +289,8 @@ class _Builder:
         for arg in value.args:
             self.reads.setdefault(arg, []).append((None, None))
         self.position[value] = len(self.items)
-        for user in self.live:
-            if user.op is ITEM and user.args[0] is value:
-                self.position[user] = len(self.items)
+        for item in self.items_of.get(value, {}).values():
+            self.position[item] = len(self.items)
         self.items.append(steps)
 
     def operand(self, value: Value) -> Buffer:
@@ -323,7 +324,7 @@ class _Builder:
         carries, inputs = value.attr("carries"), value.attr("inputs")
         length = value.attr("length")
         buffers = self.memory.buffers
-        items = {v.attr("index"): v for v in self.live if v.op is ITEM and v.args[0] is value}
+        items = self.items_of.get(value, {})
         assert isinstance(value.type, TupleType)
         targets: list[Buffer] = []
         for i, type in enumerate(value.type.elements):

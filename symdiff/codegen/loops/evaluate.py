@@ -21,10 +21,10 @@ from symdiff.codegen.loops.program import (
     Operand,
     Var,
 )
-from symdiff.codegen.loops.shapes import Place, before_broadcast, before_reshape, linear
+from symdiff.codegen.loops.shapes import Place, linear, view_place
 from symdiff.codegen.loops.values import REDUCTIONS, UNROLLED
 from symdiff.ir import ITEM, DType, TupleType, Value, i64
-from symdiff.ops import OPS, add, and_, convert, where
+from symdiff.ops import OPS, add, and_, broadcast, convert, reshape, slice_, transpose, where
 from symdiff.ops.structure import borders
 
 Steps = Generator[Any, Any, Any]
@@ -215,29 +215,15 @@ class Evaluator:
         parts = yield value.args[0], place
         return parts[value.attr("index")]
 
-    def broadcast_rule(self, value: Value, place: Place) -> Steps:
+    def view_rule(self, value: Value, place: Place) -> Steps:
         (source,) = value.args
-        return (yield source, before_broadcast(place, source.type.shape))
-
-    def transpose_rule(self, value: Value, place: Place) -> Steps:
-        before = list(place)
-        for axis, index in zip(value.attr("axes"), place, strict=True):
-            before[axis] = index
-        return (yield value.args[0], tuple(before))
-
-    def reshape_rule(self, value: Value, place: Place) -> Steps:
-        (source,) = value.args
-        before = before_reshape(place, source.type.shape, value.type.shape)
+        before = view_place(value, place)
         if before is not None:
             return (yield source, before)
         if source not in self.memory.buffers:
             raise MustStore(source)
         self.on_load(source, None)
         return self.load(self.memory.buffers[source], linear(place, value.type.shape))
-
-    def slice_rule(self, value: Value, place: Place) -> Steps:
-        pairs = zip(value.attr("start"), value.attr("step"), place, strict=True)
-        return (yield value.args[0], tuple(i * step + start for start, step, i in pairs))
 
     def embed_rule(self, value: Value, place: Place) -> Steps:
         (source,) = value.args
@@ -374,8 +360,11 @@ class Evaluator:
         if name == "iota":
             axis: int = value.attr("axis")
             return place[axis]
-        if name in ("broadcast", "reshape", "transpose", "slice", "convert"):
-            return self._affine_view(name, value, place)
+        if value.op in _VIEWS:
+            before = view_place(value, place)
+            return None if before is None else self.affine(value.args[0], before)
+        if name == "convert":
+            return self.affine(value.args[0], place)
         if name not in ("add", "sub", "mul", "neg"):
             return None
         parts = [self.affine(a, place) for a in value.args]
@@ -391,23 +380,6 @@ class Evaluator:
         if first.terms and rest[0].terms:
             return None
         return rest[0] * first.const if not first.terms else first * rest[0].const
-
-    def _affine_view(self, name: str, value: Value, place: Place) -> Affine | None:
-        (source,) = value.args
-        if name == "broadcast":
-            return self.affine(source, before_broadcast(place, source.type.shape))
-        if name == "reshape":
-            before = before_reshape(place, source.type.shape, value.type.shape)
-            return None if before is None else self.affine(source, before)
-        if name == "slice":
-            pairs = zip(value.attr("start"), value.attr("step"), place, strict=True)
-            return self.affine(source, tuple(i * step + start for start, step, i in pairs))
-        if name == "transpose":
-            before_ = list(place)
-            for axis, index in zip(value.attr("axes"), place, strict=True):
-                before_[axis] = index
-            return self.affine(source, tuple(before_))
-        return self.affine(source, place) if source.type.dtype.kind == "i" else None
 
     def below_zero(self, value: Value, place: Place) -> Affine | None:
         """e where the comparison `value` of integers says e < 0, or None if it is not affine."""
@@ -435,14 +407,10 @@ class Evaluator:
                 pending += [(a, place) for a in value.args]
             elif name in ("neg", "div"):
                 pending.append((value.args[0], place))
-            elif name == "broadcast":
-                (source,) = value.args
-                pending.append((source, before_broadcast(place, source.type.shape)))
-            elif name == "reshape":
-                (source,) = value.args
-                before = before_reshape(place, source.type.shape, value.type.shape)
+            elif name in ("broadcast", "reshape"):
+                before = view_place(value, place)
                 if before is not None:
-                    pending.append((source, before))
+                    pending.append((value.args[0], before))
 
     def _decided(self, value: Value, place: Place) -> bool | None:
         expression = self.below_zero(value, place)
@@ -465,16 +433,14 @@ def _conjuncts(condition: Value) -> Iterator[Value]:
 
 
 _ORDER = (OPS["lt"], OPS["le"])
+_VIEWS = (broadcast, reshape, slice_, transpose)  # one element of theirs is one of the operand's
 _COMBINE = {"sum": add, "max": OPS["max"], "min": OPS["min"]}
 _RULES: dict[Any, Callable[[Evaluator, Value, Place], Steps]] = {
-    OPS["broadcast"]: Evaluator.broadcast_rule,
-    OPS["transpose"]: Evaluator.transpose_rule,
-    OPS["reshape"]: Evaluator.reshape_rule,
-    OPS["slice"]: Evaluator.slice_rule,
     OPS["embed"]: Evaluator.embed_rule,
     OPS["concatenate"]: Evaluator.concatenate_rule,
     OPS["gather"]: Evaluator.gather_rule,
     OPS["iota"]: Evaluator.iota_rule,
     ITEM: Evaluator.item_rule,
+    **dict.fromkeys(_VIEWS, Evaluator.view_rule),
     **dict.fromkeys(REDUCTIONS, Evaluator.short_sum_rule),
 }

@@ -357,7 +357,6 @@ class _NestWriter:
     def update(self, s: Update) -> None:
         e, dtype = self.e, s.dtype
         e.dtype = dtype
-        local = isinstance(s.target, Local)
         if isinstance(s.target, Local):
             address = f"%{s.target.name}"
             held = e.load(dtype, address)
@@ -377,7 +376,7 @@ class _NestWriter:
             total = e.call(f"llvm.{s.kind}imum.{suffix}", (held, value), e.type, attributes="")
         else:
             total = e.maximum(held, value) if s.kind == "max" else e.minimum(held, value)
-        if local:
+        if isinstance(s.target, Local):
             e.store(dtype, total, address)
         else:
             self.write(dtype, total, address)

@@ -305,11 +305,9 @@ class NestBuilder:
     def position(self, root: Root, place: Place) -> None:
         """argmax or argmin: the best element so far and its index along the axis."""
         op, source = root.value.op, root.source
-        axis: int = root.value.attr("axis")
         at = place[:-1]
-        full = (*place[:axis], place[-1], *place[axis:-1])
         dtype = source.type.dtype
-        element = self.e.element(source, full)
+        element = self.e.element(source, root.along(place))
         worst = Constant(_extreme("max" if op is OPS["argmax"] else "min", dtype), dtype)
         best, where_ = self.local(root, at, (worst, Constant(-1, i64)))
         depth = len(self.e.scopes) - 1

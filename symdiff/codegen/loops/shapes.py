@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.codegen.loops.program import ZERO, Affine
+from symdiff.ir import Value
+from symdiff.ops import broadcast, reshape, slice_, transpose
 
 Place = tuple[Affine, ...]  # an index per axis
 Shape = tuple[int, ...]
@@ -66,3 +68,20 @@ def before_reshape(place: Place, source: Shape, target: Shape) -> Place | None:
         else:
             return None
     return tuple(found)
+
+
+def view_place(value: Value, place: Place) -> Place | None:
+    """The element of its operand that a view has at `place`; None if that is not affine."""
+    source, shape = value.args[0].type.shape, value.type.shape
+    if value.op is broadcast:
+        return before_broadcast(place, source)
+    if value.op is reshape:
+        return before_reshape(place, source, shape)
+    if value.op is slice_:
+        pairs = zip(value.attr("start"), value.attr("step"), place, strict=True)
+        return tuple(i * step + start for start, step, i in pairs)
+    assert value.op is transpose
+    before = list(place)
+    for axis, index in zip(value.attr("axes"), place, strict=True):
+        before[axis] = index
+    return tuple(before)

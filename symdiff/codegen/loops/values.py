@@ -12,7 +12,7 @@ from math import prod
 from typing import Final
 
 from symdiff.codegen.loops.program import Affine, Var
-from symdiff.codegen.loops.shapes import before_reshape
+from symdiff.codegen.loops.shapes import view_place
 from symdiff.ir import CONST, ITEM, PARAM, Function, TupleType, Type, Value
 from symdiff.ops import OPS
 
@@ -28,6 +28,7 @@ VIEWS: Final = frozenset(
     for name in ("broadcast", "reshape", "transpose", "slice", "embed", "concatenate", "gather")
 )
 REDUCTIONS: Final = {OPS[f"reduce_{kind}"]: kind for kind in ("sum", "max", "min")}
+STEPS: Final = (OPS["contract"], OPS["scan"])  # read and written as a whole, by steps of their own
 _WHOLE: Final = frozenset(
     OPS[name] for name in ("argmax", "argmin", "cumsum", "scatter_add", "contract", "scan")
 )
@@ -73,7 +74,7 @@ def affine_reshape(value: Value) -> bool:
     """Whether every element of a reshape is at an affine place of its operand."""
     shape = value.type.shape
     place = tuple(Affine(0, ((Var(n, 0), 1),)) if n > 1 else Affine(0) for n in shape)
-    return before_reshape(place, value.args[0].type.shape, shape) is not None
+    return view_place(value, place) is not None
 
 
 def stored_values(fn: Function, extra: Iterable[Value]) -> set[Value]:
@@ -117,8 +118,7 @@ def whole_operands(fn: Function) -> set[Value]:
     """The values that steps read as a whole: operands of matrix products, loops and reshapes."""
     found: set[Value] = set()
     for value in fn.live():
-        by_step = value.op in _WHOLE and value.op.name in ("contract", "scan")
-        if by_step or (value.op.name == "reshape" and not affine_reshape(value)):
+        if value.op in STEPS or (value.op.name == "reshape" and not affine_reshape(value)):
             found.update(value.args)
     return found
 
