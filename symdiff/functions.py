@@ -142,12 +142,15 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at numbers or arrays, see `Kernel`. Inside a traced function: inlined."""
+        numbers = not kwargs
         for argument in args:
-            if type(argument) is not float and isinstance(argument, parser.Tracer):
-                return self._inline(args, kwargs)
+            if type(argument) is not float:
+                if isinstance(argument, parser.Tracer):
+                    return self._inline(args, kwargs)
+                numbers = False
         if kwargs and any(isinstance(a, parser.Tracer) for a in kwargs.values()):
             return self._inline(args, kwargs)
-        if self.of_arrays is not None:
+        if self.of_arrays is not None and not numbers:
             given: list[Any] = [*args, *(a for name, a in kwargs.items() if name != "out")]
             kinds = (np.ndarray, list, tuple)
             arrays: list[Any] = [a for a in given if isinstance(a, kinds)]
