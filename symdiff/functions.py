@@ -25,7 +25,7 @@ DEFAULTS: Final[dict[str, Any]] = {"dtype": "float64", "fastmath": False, "targe
 
 
 if TYPE_CHECKING:
-    from symdiff.codegen import Layout
+    from symdiff.codegen import Layout, VectorMath
 
 
 def back_ends():  # pyright infers the module, which no annotation can name
@@ -340,7 +340,8 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         result=fn.result,
         lower=partial(_lower, place, options),
         workspace=place.workspace,
-        batch_workspace=lambda: place.batch_workspace,
+        in_lanes=lambda: place.groups(_vectors(options)) is not None,
+        batch_workspace=lambda: place.batch_workspace(_vectors(options)),
         whole=place.plan is not None,
         native=native,
         record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
@@ -363,9 +364,14 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
 
 def _lower(place: Layout, options: dict[str, Any], wrappers: Sequence[str]) -> str:
     """The LLVM text of the given wrappers."""
-    host = options["target"] == runtime.HOST and ("batch" in wrappers or place.loops is not None)
-    vectors = back_ends().VectorMath(runtime.vector_variants() if host else ())
-    return back_ends().lower(place, wrappers, options["fastmath"], vectors)
+    return back_ends().lower(place, wrappers, options["fastmath"], _vectors(options))
+
+
+def _vectors(options: dict[str, Any]) -> VectorMath:
+    """The vectors of the machine that the code is for."""
+    if options["target"] != runtime.HOST:
+        return back_ends().VectorMath()
+    return back_ends().VectorMath(runtime.vector_lanes(), runtime.vector_variants())
 
 
 def _is_native(whole: Function, fn: ir.Function) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import symdiff as sd
-from symdiff import passes
+from symdiff import codegen, passes
 from symdiff.ir import print_function
 
 SOURCES: dict[str, Callable[[], Any]] = {
@@ -33,7 +33,10 @@ def test_lowered_ir(formula: str, golden: Callable[[str], None]) -> None:
 
 
 def test_llvm_text(golden: Callable[[str], None]) -> None:
-    golden(sd.compile(sd.value_and_grad("x*sin(y)")).llvm_ir)
+    """Behind a C signature, and the loops over points: one by one, and in two lanes."""
+    fn = passes.run(passes.LOWERING, sd.value_and_grad("x*sqrt(y)").optimized())
+    place = codegen.layout(passes.contract(fn))
+    golden(codegen.lower(place, ("c", "batch", "many"), vectors=codegen.VectorMath(2)))
 
 
 def test_c_source(golden: Callable[[str], None]) -> None:

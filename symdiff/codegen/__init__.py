@@ -5,11 +5,11 @@ from symdiff.codegen.c_source import c_source
 from symdiff.codegen.dot import dot
 from symdiff.codegen.formula import assignments, formula
 from symdiff.codegen.latex import latex
-from symdiff.codegen.loops import VectorMath
 from symdiff.codegen.module import Layout, layout, loop_text, lower, named_tuples
 from symdiff.codegen.numpy import numpy_source
 from symdiff.codegen.support import SUPPORT
 from symdiff.codegen.sympy import to_sympy
+from symdiff.codegen.vectors import VectorMath
 
 __all__ = [
     "SUPPORT", "Layout", "VectorMath", "assignments", "c_header", "c_source", "dot", "formula",

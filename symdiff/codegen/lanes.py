@@ -1,192 +1,346 @@
-"""Many points at once: a formula of numbers as loops over tiles of points.
+"""Many points at once: W of them in the lanes of vectors, one group of W after the other.
 
-A tile is a fixed number of points, contiguous in memory, for which the formula is a function of
-arrays; its loops are vectorised like any others. Operands that are not contiguous, and the last
-points of a batch, are copied to and from tiles of their own, so that every point of a batch is
-computed by the same instructions wherever it stands.
+A group reads every operand from memory where the W numbers of an element lie side by side. Numbers
+that a caller has one after the other are read and written where they are. All others (further
+apart, the same for all points, arrays) are copied to and from a place of the group's own, and so
+are the last points of a batch: every point is computed by the same instructions wherever it stands.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, NamedTuple
 
 from symdiff.codegen.llvm import MEMORY_TYPES, LLVMEmitter
-from symdiff.codegen.loops import Program, VectorMath, build_program
-from symdiff.codegen.loops.llvm import ProgramWriter
-from symdiff.ir import DType, Function, Graph, Literal, TupleType, Type, Value
+from symdiff.ir import DType
 
-FEW: Final = 32  # points that are computed one by one: copying to a tile would cost more
-_POINTS: Final = 256
-_CACHE: Final = 1 << 18  # bytes that the tiles of all operands may take
+_ALIGNMENT: Final = 64  # bytes
 
-
-def tile_points(fn: Function) -> int:
-    """The number of points in a tile: as many as keep all operands in the second-level cache."""
-    points = _POINTS
-    while points > 32 and (len(fn.params) + len(fn.outputs)) * points * 8 > _CACHE:
-        points //= 2
-    return points
+# Writes the computation of a group whose operands are at the given pointers.
+Compute = Callable[[LLVMEmitter, Sequence[str]], None]
 
 
-def tiled(fn: Function, points: int) -> Function:
-    """`fn`, a function of numbers, for `points` points at once."""
-    graph = Graph()
-    known: dict[Value, Value] = {}
-    for value in (*fn.params, *fn.live()):
-        if value in known:
-            continue
-        attrs = value.attrs
-        type: Type | TupleType = value.type
-        if isinstance(type, TupleType):
-            type = TupleType(tuple(t.with_shape((points,)) for t in type.elements))
-        else:
-            type = type.with_shape((points,))
-            if value.literal is not None:
-                attrs = (("value", Literal(type, value.literal.data)),)
-            elif not value.args:
-                attrs = tuple((k, type if k == "type" else v) for k, v in attrs)
-        args = tuple([known[a] for a in value.args])
-        known[value] = graph.add(value.op, args, attrs, type)
-    params = tuple(known[p] for p in fn.params)
-    return Function(fn.name, params, tuple(known[o] for o in fn.outputs), fn.result)
+class Item(NamedTuple):
+    """What an operand is at one point: so many elements."""
+
+    dtype: DType
+    size: int
 
 
-class Lanes:
-    """The tile program of a function, and the memory that a batch takes."""
+@dataclass(frozen=True)
+class Groups:
+    """How a batch is cut into groups.
 
-    def __init__(self, fn: Function) -> None:
-        self.points = tile_points(fn)
-        self.program: Program = build_program(tiled(fn, self.points), blas=False)
-        self.dtypes = [v.type.dtype for v in (*fn.params, *fn.outputs)]
-        self.inputs = len(fn.params)
+    Attributes:
+        inputs, outputs: the operands.
+        lanes: the points of a group.
+        scratch: bytes that a group needs besides its operands.
+    """
+
+    inputs: tuple[Item, ...]
+    outputs: tuple[Item, ...]
+    lanes: int
+    scratch: int = 0
+
+    @cached_property
+    def places(self) -> list[int]:
+        """Where the operands have places of their own, in bytes, and where scratch begins."""
+        starts = [0]
+        for item in (*self.inputs, *self.outputs):
+            size = item.size * item.dtype.itemsize * self.lanes
+            starts.append(starts[-1] + -(-size // _ALIGNMENT) * _ALIGNMENT)
+        return starts
 
     @property
     def workspace(self) -> int:
-        """8-byte words: a tile per operand, and the scratch memory of the loops."""
-        return len(self.dtypes) * self.points + -(-self.program.workspace // 8)
+        """Bytes that a batch needs."""
+        return self.places[-1] + self.scratch
 
-    def write(self, symbol: str, flags: str, vectors: VectorMath) -> ProgramWriter:
-        """The functions that compute `n` points, as `@NAME.tiles(pointers, steps, n, ws)`."""
-        writer = ProgramWriter(symbol, flags, vectors)
-        writer.write(self.program, f"{symbol}.tile")
-        for dtype in dict.fromkeys(self.dtypes):
-            writer.functions.append(_copy(symbol, dtype, self.points))
-        b = LLVMEmitter()
-        count = len(self.dtypes)
-        bases = [b.put(f"load ptr, ptr {b.offset('%pointers', i)}") for i in range(count)]
-        steps = [b.put(f"load i64, ptr {b.offset('%steps', i)}") for i in range(count)]
+
+class GroupWriter:
+    """LLVM text of `i64 @NAME.many(ptr pointers, ptr steps, i64 n, ptr ws)`.
+
+    It calls `i64 @NAME.group(ptr operand, ..., ptr scratch)` for one group after the other and
+    ends with the first status that is not 0. With `compute`, a batch of numbers that lie one
+    after the other has a loop around that instead.
+    """
+
+    def __init__(
+        self, groups: Groups, symbol: str, compute: Compute | None, b: LLVMEmitter
+    ) -> None:
+        self.groups, self.symbol, self.compute, self.b = groups, symbol, compute, b
+        self.items = (*groups.inputs, *groups.outputs)
+
+    def functions(self) -> list[str]:
+        """The function and what it calls, apart from the computation of a group."""
+        b, items, lanes = self.b, self.items, self.groups.lanes
+        b.lines.append("entry:")
+        count = len(items)
+        self.bases = [b.put(f"load ptr, ptr {b.offset('%pointers', k)}") for k in range(count)]
+        self.steps = [b.put(f"load i64, ptr {b.offset('%steps', k)}") for k in range(count)]
+        self.own = [b.offset("%ws", start, 1) for start in self.groups.places[:-1]]
+        self.scratch = b.offset("%ws", self.groups.places[-1], 1)
+        self.dense = [
+            b.put(f"icmp eq i64 {step}, {item.dtype.itemsize}") if item.size == 1 else "false"
+            for step, item in zip(self.steps, items, strict=True)
+        ]
+        self.still = [
+            b.put(f"icmp eq i64 {step}, 0") for step in self.steps[: len(self.groups.inputs)]
+        ]
+        for k, still in enumerate(self.still):
+            b.lines += [f"  br i1 {still}, label %fill{k}, label %filled{k}", f"fill{k}:"]
+            self.pack(k, self.bases[k], "1")
+            b.lines += [f"  br label %filled{k}", f"filled{k}:"]
+        done = self.whole_groups() if self.compute else "0"
+        self.any_groups(done)
+        arguments = "ptr %pointers, ptr %steps, i64 %n, ptr %ws"
+        header = f"define i64 @{self.symbol}.many({arguments}) {{"
+        text = "\n".join([header, *b.lines, "}"])
+        dtypes = dict.fromkeys(item.dtype for item in items)
+        copies = [f(self.symbol, d, lanes) for d in dtypes for f in (_pack, _unpack)]
+        return [*copies, text]
+
+    def pack(self, k: int, place: str, count: str) -> None:
+        """Copy operand k of `count` points at `place` to where the group has its own."""
+        size = self.items[k].size
+        arguments = f"ptr {self.own[k]}, ptr {place}, i64 {self.steps[k]}, i64 {size}, i64 {count}"
+        self.b.lines.append(f"  call void @{self.symbol}.pack.{self.items[k].dtype}({arguments})")
+
+    def unpack(self, k: int, place: str, count: str) -> None:
+        """The way back."""
+        size = self.items[k].size
+        arguments = f"ptr {place}, ptr {self.own[k]}, i64 {self.steps[k]}, i64 {size}, i64 {count}"
+        self.b.lines.append(f"  call void @{self.symbol}.unpack.{self.items[k].dtype}({arguments})")
+
+    def whole_groups(self) -> str:
+        """The loop over whole groups without any copies; the number of points that it did."""
+        assert self.compute is not None
+        b, lanes = self.b, self.groups.lanes
+        fits = "true"
+        for k, dense in enumerate(self.dense):
+            if k < len(self.still):
+                dense = b.put(f"or i1 {dense}, {self.still[k]}")
+            fits = b.put(f"and i1 {fits}, {dense}")
+        whole = b.put(f"and i64 %n, {-lanes}")
+        end = b.put(f"select i1 {fits}, i64 {whole}, i64 0")
+        starts = [
+            b.put(f"select i1 {self.still[k]}, ptr {self.own[k]}, ptr {base}")
+            if k < len(self.still)
+            else base
+            for k, base in enumerate(self.bases)
+        ]
+        first = b.put(f"icmp sgt i64 {end}, 0")
         b.lines += [
-            "  br label %head",
-            "head:",
-            "  %i = phi i64 [ 0, %entry ], [ %next, %done ]",
+            "  br label %whole.pre",
+            "whole.pre:",
+            f"  br i1 {first}, label %whole, label %whole.end",
+            "whole:",
+            "  %g = phi i64 [ 0, %whole.pre ], [ %g.next, %whole.latch ]",
+        ]
+        places = [
+            b.offset(start, b.put(f"mul i64 %g, {step}"), 1)
+            for start, step in zip(starts, self.steps, strict=True)
+        ]
+        self.compute(b, places)
+        b.lines += [
+            "  br label %whole.latch",
+            "whole.latch:",
+            f"  %g.next = add i64 %g, {lanes}",
+            f"  %g.more = icmp slt i64 %g.next, {end}",
+            "  br i1 %g.more, label %whole, label %whole.end",
+            "whole.end:",
+        ]
+        return end
+
+    def any_groups(self, done: str) -> None:
+        """The loop over the groups from point `done` on, which copies what has to be copied."""
+        b, lanes = self.b, self.groups.lanes
+        b.lines += [
+            "  br label %any.pre",
+            "any.pre:",
+            "  br label %any",
+            "any:",
+            f"  %i = phi i64 [ {done}, %any.pre ], [ %next, %fine ]",
             "  %left = sub i64 %n, %i",
             "  %more = icmp sgt i64 %left, 0",
             "  br i1 %more, label %body, label %exit",
             "body:",
-            f"  %full = icmp sge i64 %left, {self.points}",
-            f"  %count = select i1 %full, i64 {self.points}, i64 %left",
+            f"  %full = icmp sge i64 %left, {lanes}",
+            f"  %count = select i1 %full, i64 {lanes}, i64 %left",
         ]
+        places: list[str] = []
+        direct: list[str] = []
         passed: list[str] = []
-        places: list[tuple[str, str]] = []
-        for k, (base, step, dtype) in enumerate(zip(bases, steps, self.dtypes, strict=True)):
-            distance = b.put(f"mul i64 %i, {step}")
-            place = b.offset(base, distance, 1)
-            tile = b.offset("%ws", k * self.points)
-            dense = b.put(f"icmp eq i64 {step}, {dtype.itemsize}")
-            direct = b.put(f"and i1 {dense}, %full")
-            if k < self.inputs:
-                b.lines += [
-                    f"  br i1 {direct}, label %have{k}, label %copy{k}",
-                    f"copy{k}:",
-                    f"  call void @{symbol}.in.{dtype}(ptr {tile}, ptr {place}, i64 {step}, "
-                    "i64 %count)",
-                    f"  br label %have{k}",
-                    f"have{k}:",
-                ]
-            passed.append("ptr " + b.put(f"select i1 {direct}, ptr {place}, ptr {tile}"))
-            places.append((place, direct))
-        scratch = b.offset("%ws", count * self.points)
-        b.put(f"call i64 @{symbol}.tile({', '.join([*passed, f'ptr {scratch}'])})")
-        for k in range(self.inputs, count):
-            place, direct = places[k]
-            tile, dtype = b.offset("%ws", k * self.points), self.dtypes[k]
-            b.lines += [
-                f"  br i1 {direct}, label %sent{k}, label %send{k}",
-                f"send{k}:",
-                f"  call void @{symbol}.out.{dtype}(ptr {place}, ptr {tile}, i64 {steps[k]}, "
-                "i64 %count)",
-                f"  br label %sent{k}",
-                f"sent{k}:",
-            ]
+        for k in range(len(self.items)):
+            places.append(b.offset(self.bases[k], b.put(f"mul i64 %i, {self.steps[k]}"), 1))
+            direct.append(b.put(f"and i1 {self.dense[k]}, %full"))
+            if k < len(self.still):
+                ready = b.put(f"or i1 {direct[k]}, {self.still[k]}")
+                b.lines += [f"  br i1 {ready}, label %have{k}, label %copy{k}", f"copy{k}:"]
+                self.pack(k, places[k], "%count")
+                b.lines += [f"  br label %have{k}", f"have{k}:"]
+            passed.append(b.put(f"select i1 {direct[k]}, ptr {places[k]}, ptr {self.own[k]}"))
+        arguments = ", ".join(f"ptr {p}" for p in [*passed, self.scratch])
+        status = b.put(f"call i64 @{self.symbol}.group({arguments})")
+        for k in range(len(self.still), len(self.items)):
+            b.lines += [f"  br i1 {direct[k]}, label %sent{k}, label %send{k}", f"send{k}:"]
+            self.unpack(k, places[k], "%count")
+            b.lines += [f"  br label %sent{k}", f"sent{k}:"]
+        good = b.put(f"icmp eq i64 {status}, 0")
         b.lines += [
-            "  br label %done",
-            "done:",
-            f"  %next = add i64 %i, {self.points}",
-            "  br label %head",
+            f"  br i1 {good}, label %fine, label %bad",
+            "bad:",
+            f"  ret i64 {status}",
+            "fine:",
+            f"  %next = add i64 %i, {lanes}",
+            "  br label %any",
             "exit:",
-            "  ret void",
+            "  ret i64 0",
         ]
-        arguments = "ptr %pointers, ptr %steps, i64 %n, ptr %ws"
-        header = f"define internal void @{symbol}.tiles({arguments}) {{"
-        writer.functions.append("\n".join([header, "entry:", *b.lines, "}"]))
-        writer.declarations |= b.declarations
-        return writer
 
 
-def batch_entry(symbol: str) -> str:
-    """`@NAME.batch`: few points one by one, many of them in tiles."""
-    arguments = "ptr %pointers, ptr %steps, i64 %n, ptr %ws"
-    return f"""\
-define void @{symbol}.batch({arguments}) {{
-entry:
-  %few = icmp slt i64 %n, {FEW}
-  br i1 %few, label %one, label %many
-one:
-  call void @{symbol}.points({arguments})
-  ret void
-many:
-  call void @{symbol}.tiles({arguments})
-  ret void
-}}"""
+def group_function(
+    symbol: str, groups: Groups, compute: Compute, b: LLVMEmitter
+) -> tuple[str, dict[str, str]]:
+    """LLVM text of `@NAME.group` with the computation in it, and what it declares."""
+    names = [f"%p{k}" for k in range(len(groups.inputs) + len(groups.outputs))]
+    compute(b, names)
+    arguments = ", ".join(f"ptr {p}" for p in [*names, "%ws"])
+    header = f"define internal i64 @{symbol}.group({arguments}) {{"
+    return "\n".join([header, "entry:", *b.lines, "  ret i64 0", "}"]), b.declarations
 
 
-def _copy(symbol: str, dtype: DType, points: int) -> str:
-    """Functions that fill a tile, repeating the last point, and that empty one."""
+def _pack(symbol: str, dtype: DType, lanes: int) -> str:
+    """`@NAME.pack.T(tile, place, step, size, count)`: elements of points to lanes.
+
+    The last of fewer points than lanes is repeated.
+    """
     kind = MEMORY_TYPES[dtype.name]
-    return f"""\
-define internal void @{symbol}.in.{dtype}(ptr %tile, ptr %place, i64 %step, i64 %count) {{
-entry:
-  %last = sub i64 %count, 1
-  br label %head
-head:
-  %j = phi i64 [ 0, %entry ], [ %next, %head ]
-  %within = icmp slt i64 %j, %last
-  %at = select i1 %within, i64 %j, i64 %last
-  %distance = mul i64 %at, %step
-  %element = getelementptr i8, ptr %place, i64 %distance
-  %value = load {kind}, ptr %element
-  %target = getelementptr {kind}, ptr %tile, i64 %j
-  store {kind} %value, ptr %target
-  %next = add i64 %j, 1
-  %more = icmp slt i64 %next, {points}
-  br i1 %more, label %head, label %exit
-exit:
-  ret void
-}}
+    vector = f"<{lanes} x {kind}>"
+    b = LLVMEmitter()
+    b.lines += ["entry:", "  %last = sub i64 %count, 1"]
+    rows: list[str] = []
+    for lane in range(lanes):
+        within = b.put(f"icmp slt i64 {lane}, %count")
+        point = b.put(f"select i1 {within}, i64 {lane}, i64 %last")
+        rows.append(b.offset("%place", b.put(f"mul i64 {point}, %step"), 1))
+    b.lines += [
+        f"  %blocks = and i64 %size, {-lanes}",
+        "  %any = icmp sgt i64 %blocks, 0",
+        "  br i1 %any, label %block, label %rest",
+        "block:",
+        "  %k = phi i64 [ 0, %entry ], [ %k.next, %block ]",
+    ]
+    loaded = [_access(b, row, "%k", kind, f"load {vector}", dtype) for row in rows]
+    for m, column in enumerate(_transpose(b, loaded, vector, lanes)):
+        at = b.put(f"add i64 %k, {m}")
+        pointer = b.put(f"getelementptr {vector}, ptr %tile, i64 {at}")
+        b.lines.append(f"  store {vector} {column}, ptr {pointer}, align {dtype.itemsize}")
+    b.lines += [
+        f"  %k.next = add i64 %k, {lanes}",
+        "  %k.more = icmp slt i64 %k.next, %blocks",
+        "  br i1 %k.more, label %block, label %rest",
+        "rest:",
+        "  %some = icmp slt i64 %blocks, %size",
+        "  br i1 %some, label %single, label %exit",
+        "single:",
+        "  %j = phi i64 [ %blocks, %rest ], [ %j.next, %single ]",
+    ]
+    gathered = "poison"
+    for lane, row in enumerate(rows):
+        element = _access(b, row, "%j", kind, f"load {kind}", dtype)
+        gathered = b.put(f"insertelement {vector} {gathered}, {kind} {element}, i64 {lane}")
+    target = b.put(f"getelementptr {vector}, ptr %tile, i64 %j")
+    b.lines += [
+        f"  store {vector} {gathered}, ptr {target}, align {dtype.itemsize}",
+        "  %j.next = add i64 %j, 1",
+        "  %j.more = icmp slt i64 %j.next, %size",
+        "  br i1 %j.more, label %single, label %exit",
+        "exit:",
+        "  ret void",
+    ]
+    arguments = "ptr noalias %tile, ptr noalias %place, i64 %step, i64 %size, i64 %count"
+    header = f"define internal void @{symbol}.pack.{dtype}({arguments}) noinline {{"
+    return "\n".join([header, *b.lines, "}"])
 
-define internal void @{symbol}.out.{dtype}(ptr %place, ptr %tile, i64 %step, i64 %count) {{
-entry:
-  br label %head
-head:
-  %j = phi i64 [ 0, %entry ], [ %next, %head ]
-  %source = getelementptr {kind}, ptr %tile, i64 %j
-  %value = load {kind}, ptr %source
-  %distance = mul i64 %j, %step
-  %element = getelementptr i8, ptr %place, i64 %distance
-  store {kind} %value, ptr %element
-  %next = add i64 %j, 1
-  %more = icmp slt i64 %next, %count
-  br i1 %more, label %head, label %exit
-exit:
-  ret void
-}}"""
+
+def _unpack(symbol: str, dtype: DType, lanes: int) -> str:
+    """`@NAME.unpack.T(place, tile, step, size, count)`: lanes to elements of `count` points."""
+    kind = MEMORY_TYPES[dtype.name]
+    vector = f"<{lanes} x {kind}>"
+    b = LLVMEmitter()
+    rows = [b.offset("%place", b.put(f"mul i64 {lane}, %step"), 1) for lane in range(lanes)]
+    b.lines.insert(0, "entry:")
+    b.lines += [
+        f"  %full = icmp eq i64 %count, {lanes}",
+        f"  %whole = and i64 %size, {-lanes}",
+        "  %blocks = select i1 %full, i64 %whole, i64 0",
+        "  %any = icmp sgt i64 %blocks, 0",
+        "  br i1 %any, label %block, label %rest",
+        "block:",
+        "  %k = phi i64 [ 0, %entry ], [ %k.next, %block ]",
+    ]
+    loaded: list[str] = []
+    for m in range(lanes):
+        at = b.put(f"add i64 %k, {m}")
+        pointer = b.put(f"getelementptr {vector}, ptr %tile, i64 {at}")
+        loaded.append(b.put(f"load {vector}, ptr {pointer}, align {dtype.itemsize}"))
+    for row, values in zip(rows, _transpose(b, loaded, vector, lanes), strict=True):
+        _access(b, row, "%k", kind, f"store {vector} {values},", dtype)
+    b.lines += [
+        f"  %k.next = add i64 %k, {lanes}",
+        "  %k.more = icmp slt i64 %k.next, %blocks",
+        "  br i1 %k.more, label %block, label %rest",
+        "rest:",
+        "  %some = icmp slt i64 %blocks, %size",
+        "  br i1 %some, label %single, label %exit",
+        "single:",
+        "  %j = phi i64 [ %blocks, %rest ], [ %j.next, %lanes.end ]",
+        "  br label %lane",
+        "lane:",
+        "  %l = phi i64 [ 0, %single ], [ %l.next, %lane ]",
+        f"  %row = mul i64 %j, {lanes}",
+        "  %from = add i64 %row, %l",
+        f"  %source = getelementptr {kind}, ptr %tile, i64 %from",
+        f"  %element = load {kind}, ptr %source",
+        "  %distance = mul i64 %l, %step",
+        "  %point = getelementptr i8, ptr %place, i64 %distance",
+        f"  %target = getelementptr {kind}, ptr %point, i64 %j",
+        f"  store {kind} %element, ptr %target",
+        "  %l.next = add i64 %l, 1",
+        "  %l.more = icmp slt i64 %l.next, %count",
+        "  br i1 %l.more, label %lane, label %lanes.end",
+        "lanes.end:",
+        "  %j.next = add i64 %j, 1",
+        "  %j.more = icmp slt i64 %j.next, %size",
+        "  br i1 %j.more, label %single, label %exit",
+        "exit:",
+        "  ret void",
+    ]
+    arguments = "ptr noalias %place, ptr noalias %tile, i64 %step, i64 %size, i64 %count"
+    header = f"define internal void @{symbol}.unpack.{dtype}({arguments}) noinline {{"
+    return "\n".join([header, *b.lines, "}"])
+
+
+def _access(b: LLVMEmitter, row: str, at: str, kind: str, what: str, dtype: DType) -> str:
+    """A load or a store at element `at` of a point."""
+    pointer = b.put(f"getelementptr {kind}, ptr {row}, i64 {at}")
+    if what.startswith("load"):
+        return b.put(f"{what}, ptr {pointer}, align {dtype.itemsize}")
+    b.lines.append(f"  {what} ptr {pointer}, align {dtype.itemsize}")
+    return ""
+
+
+def _transpose(b: LLVMEmitter, rows: list[str], vector: str, lanes: int) -> list[str]:
+    """The columns of a square of vectors, by interleaving its halves log2(lanes) times."""
+    halves = [range(lanes // 2), range(lanes // 2, lanes)]
+    orders = [", ".join(f"i32 {n}" for i in half for n in (i, lanes + i)) for half in halves]
+    for _ in range(lanes.bit_length() - 1):
+        rows = [
+            b.put(f"shufflevector {vector} {x}, {vector} {y}, <{lanes} x i32> <{order}>")
+            for x, y in zip(rows[: lanes // 2], rows[lanes // 2 :], strict=True)
+            for order in orders
+        ]
+    return rows

@@ -1,5 +1,8 @@
 """LLVM text for straight-line code: the emitter of single operations, and bodies of functions.
 
+The emitter writes for one point or for W of them at once, whose numbers are then the lanes of a
+vector: an operation's `emit` rule does not know which.
+
 The text is written directly. Building it through llvmlite's IR classes costs ten times as much
 as all the other stages together, and a formula has nothing that would need them.
 """
@@ -7,10 +10,12 @@ as all the other stages together, and a formula has nothing that would need them
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Final, cast
 
+from symdiff.codegen.vectors import NO_VECTORS, VectorMath
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, DTYPES, ITEM, PARAM, DType, Function, Value, boolean, f32, f64
 
@@ -27,15 +32,22 @@ _ATTRIBUTES: Final = "attributes #0 = { nounwind willreturn memory(none) }"
 class LLVMEmitter:
     """Writes one instruction per call into `lines`; operands and results are registers.
 
-    `dtype` is that of the operation being emitted, `declarations` what the module must declare.
+    `dtype` is that of the operation being emitted, `declarations` what the module must declare,
+    `lanes` how many points every register holds.
     """
 
-    def __init__(self, flags: str = "") -> None:
+    def __init__(self, flags: str = "", lanes: int = 1, vectors: VectorMath = NO_VECTORS) -> None:
         self.lines: list[str] = []
         self.declarations: dict[str, str] = {}
         self.dtype: DType = f64
+        self.lanes = lanes
+        self.vectors = vectors
         self._flags = f" {flags}" if flags else ""
         self._count = 0
+
+    def fresh(self) -> LLVMEmitter:
+        """An emitter of the same kind that has written nothing yet."""
+        return LLVMEmitter(self._flags.strip(), self.lanes, self.vectors)
 
     # Building blocks.
 
@@ -48,10 +60,33 @@ class LLVMEmitter:
 
     @property
     def type(self) -> str:
-        return TYPES[self.dtype.name]
+        return self._wide(TYPES[self.dtype.name])
+
+    @property
+    def mask(self) -> str:
+        """The type of a comparison."""
+        return self._wide("i1")
+
+    def _wide(self, scalar: str) -> str:
+        return scalar if self.lanes == 1 else f"<{self.lanes} x {scalar}>"
 
     def const(self, number: float) -> str:
-        return literal(number, self.dtype)
+        return self.constant(number, self.dtype)
+
+    def constant(self, number: float, dtype: DType) -> str:
+        """`number` in every lane."""
+        text = literal(number, dtype)
+        return text if self.lanes == 1 else f"splat ({TYPES[dtype.name]} {text})"
+
+    def splat(self, dtype: DType, scalar: str) -> str:
+        """The scalar register in every lane."""
+        if self.lanes == 1:
+            return scalar
+        kind = TYPES[dtype.name]
+        wide = self._wide(kind)
+        first = self.put(f"insertelement {wide} poison, {kind} {scalar}, i64 0")
+        order = f"<{self.lanes} x i32> zeroinitializer"
+        return self.put(f"shufflevector {wide} {first}, {wide} poison, {order}")
 
     def _binary(self, opcode: str, x: str, y: str) -> str:
         if self.dtype.kind == "i":
@@ -59,8 +94,13 @@ class LLVMEmitter:
         return self.put(f"{opcode}{self._flags} {self.type} {x}, {y}")
 
     def _intrinsic(self, name: str, *operands: str) -> str:
-        suffix = "f32" if self.dtype is f32 else "f64"
-        return self.call(f"llvm.{name}.{suffix}", operands, self.type, attributes="")
+        return self.call(f"llvm.{name}.{self.suffix}", operands, self.type, attributes="")
+
+    @property
+    def suffix(self) -> str:
+        """What LLVM appends to the names of intrinsics."""
+        lanes = "" if self.lanes == 1 else f"v{self.lanes}"
+        return lanes + ("f32" if self.dtype is f32 else "f64")
 
     def call(self, name: str, operands: Iterable[str], result: str, attributes: str = " #0") -> str:
         """The result of calling `name` on operands of the current dtype."""
@@ -75,7 +115,7 @@ class LLVMEmitter:
 
     def neg(self, x: str) -> str:
         if self.dtype.kind == "i":
-            return self.put(f"sub {self.type} 0, {x}")
+            return self.put(f"sub {self.type} {self.const(0)}, {x}")
         return self.put(f"fneg{self._flags} {self.type} {x}")
 
     def add(self, x: str, y: str) -> str:
@@ -95,7 +135,7 @@ class LLVMEmitter:
 
     def abs(self, x: str) -> str:
         if self.dtype.kind == "i":
-            return self.select(self.lt(x, "0"), self.neg(x), x)
+            return self.select(self.lt(x, self.const(0)), self.neg(x), x)
         return self._intrinsic("fabs", x)
 
     def sqrt(self, x: str) -> str:
@@ -149,26 +189,34 @@ class LLVMEmitter:
 
     def ne(self, x: str, y: str) -> str:
         if self.dtype is boolean:
-            return self.put(f"xor i1 {x}, {y}")
+            return self.put(f"xor {self.mask} {x}, {y}")
         return self._compare("une", x, y)
 
     def and_(self, x: str, y: str) -> str:
-        return self.put(f"and i1 {x}, {y}")
+        return self.put(f"and {self.mask} {x}, {y}")
 
     def or_(self, x: str, y: str) -> str:
-        return self.put(f"or i1 {x}, {y}")
+        return self.put(f"or {self.mask} {x}, {y}")
 
     def not_(self, x: str) -> str:
-        return self.put(f"xor i1 {x}, true")
+        return self.put(f"xor {self.mask} {x}, {self.constant(1, boolean)}")
 
     def select(self, condition: str, x: str, y: str) -> str:
-        return self.put(f"select i1 {condition}, {self.type} {x}, {self.type} {y}")
+        return self.put(f"select {self.mask} {condition}, {self.type} {x}, {self.type} {y}")
 
     def libm(self, name: str, *operands: str) -> str:
-        return self.call(name + ("f" if self.dtype is f32 else ""), operands, self.type)
+        symbol = name + ("f" if self.dtype is f32 else "")
+        if self.lanes == 1:
+            return self.call(symbol, operands, self.type)
+        vector = self.vectors.symbol(symbol, len(operands), self.lanes, self.dtype is f32)
+        if vector:
+            return self.call(vector, operands, self.type)
+        return self._lane_by_lane(partial(self.libm, name), operands)
 
     def special(self, name: str, *operands: str) -> str:
         """A call into SciPy, whose functions take doubles and a flag that we leave at zero."""
+        if self.lanes > 1:
+            return self._lane_by_lane(partial(self.special, name), operands)
         symbol = SCIPY_PREFIX + name
         types = ", ".join(["double"] * len(operands))
         self.declarations[symbol] = f"declare double @{symbol}({types}, i32) #0"
@@ -178,10 +226,23 @@ class LLVMEmitter:
         result = self.put(f"call double @{symbol}({passed}, i32 0)")
         return self.put(f"fptrunc double {result} to float") if narrow else result
 
+    def _lane_by_lane(self, call: Callable[..., str], operands: Sequence[str]) -> str:
+        """The result of a function that has no vector form, called for every lane."""
+        wide, lanes, kind = self.type, self.lanes, TYPES[self.dtype.name]
+        result = "poison"
+        for i in range(lanes):
+            parts = [self.put(f"extractelement {wide} {x}, i64 {i}") for x in operands]
+            self.lanes = 1
+            part = call(*parts)
+            self.lanes = lanes
+            result = self.put(f"insertelement {wide} {result}, {kind} {part}, i64 {i}")
+        return result
+
     def sincos(self, x: str) -> tuple[str, str]:
-        name = f"llvm.sincos.{'f32' if self.dtype is f32 else 'f64'}"
+        if self.lanes > 1:
+            return self.libm("sin", x), self.libm("cos", x)
         pair = f"{{ {self.type}, {self.type} }}"
-        both = self.call(name, [x], pair, attributes="")
+        both = self.call(f"llvm.sincos.{self.suffix}", [x], pair, attributes="")
         return (
             self.put(f"extractvalue {pair} {both}, 0"),
             self.put(f"extractvalue {pair} {both}, 1"),
@@ -199,20 +260,32 @@ class LLVMEmitter:
             "bf": "uitofp", "bi": "zext", "if": "sitofp", "fi": "fptosi",
             "ii": "sext" if wider else "trunc", "ff": "fpext" if wider else "fptrunc",
         }[kinds]  # fmt: skip
-        return self.put(f"{opcode} {TYPES[source]} {x} to {TYPES[target]}")
+        source, target = self._wide(TYPES[source]), self._wide(TYPES[target])
+        return self.put(f"{opcode} {source} {x} to {target}")
 
     # Memory.
 
-    def load(self, dtype: DType, pointer: str) -> str:
-        """The element at `pointer`."""
-        loaded = self.put(f"load {MEMORY_TYPES[dtype.name]}, ptr {pointer}")
-        return self.put(f"trunc i8 {loaded} to i1") if dtype is boolean else loaded
-
-    def store(self, dtype: DType, value: str, pointer: str) -> None:
-        """Store one element."""
+    def load(self, dtype: DType, pointer: str, tail: str = "") -> str:
+        """The element at `pointer`, one after the other for the lanes; `tail` is metadata."""
+        kind = self.memory_type(dtype)
+        loaded = self.put(f"load {kind}, ptr {pointer}{self._alignment(dtype)}{tail}")
         if dtype is boolean:
-            value = self.put(f"zext i1 {value} to i8")
-        self.lines.append(f"  store {MEMORY_TYPES[dtype.name]} {value}, ptr {pointer}")
+            return self.put(f"trunc {kind} {loaded} to {self.mask}")
+        return loaded
+
+    def store(self, dtype: DType, value: str, pointer: str, tail: str = "") -> None:
+        """Store one element, one after the other for the lanes."""
+        kind = self.memory_type(dtype)
+        if dtype is boolean:
+            value = self.put(f"zext {self.mask} {value} to {kind}")
+        self.lines.append(f"  store {kind} {value}, ptr {pointer}{self._alignment(dtype)}{tail}")
+
+    def memory_type(self, dtype: DType) -> str:
+        """What the element of a buffer is in memory."""
+        return self._wide(MEMORY_TYPES[dtype.name])
+
+    def _alignment(self, dtype: DType) -> str:
+        return "" if self.lanes == 1 else f", align {dtype.itemsize}"
 
     def offset(self, pointer: str, count: int | str, size: int = 8) -> str:
         """`pointer` moved by `count` elements of `size` bytes; `count` may be a register."""
@@ -250,7 +323,7 @@ def emit_values(emitter: LLVMEmitter, values: Iterable[Value], handles: dict[Val
         if op is PARAM or value in handles:
             continue
         if op is CONST:
-            handles[value] = constant(value)
+            handles[value] = constant(emitter, value)
         elif op is ITEM:
             handles[value] = parts[value.args[0]][value.attr("index")]
         elif op.emit is None or not op.elementwise:
@@ -265,13 +338,13 @@ def emit_values(emitter: LLVMEmitter, values: Iterable[Value], handles: dict[Val
                 handles[value] = result
 
 
-def constant(value: Value) -> str:
+def constant(emitter: LLVMEmitter, value: Value) -> str:
     """The LLVM constant that a `const` value is."""
     assert value.literal is not None
     number = value.literal.scalar
     if number is None or value.type.shape:
         raise UnsupportedError(f"a constant of type {value.type} cannot be compiled yet")
-    return literal(number, value.type.dtype)
+    return emitter.constant(number, value.type.dtype)
 
 
 def require_scalars(fn: Function) -> None:

@@ -5,6 +5,8 @@ A body reads parameters and writes outputs. Three wrappers call it:
     @NAME(ptr x, ..., ptr value, ...)           C: a pointer per parameter and per output
     @NAME.batch(ptr pointers, ptr steps, i64 n, ptr ws)
                                                 n points; steps in bytes, 0 to broadcast
+    @NAME.many(ptr pointers, ptr steps, i64 n, ptr ws)
+                                                the same in the lanes of vectors; see lanes.py
     @NAME.call(ptr self, ptr args, i64 nargs, ptr kwnames)
                                                 CPython's vectorcall, for numbers
 
@@ -22,7 +24,7 @@ from itertools import groupby
 from typing import Final
 
 from symdiff.codegen.chunks import CHUNK, SMALL, Plan, plan_chunks
-from symdiff.codegen.lanes import Lanes, batch_entry
+from symdiff.codegen.lanes import Groups, GroupWriter, Item, group_function
 from symdiff.codegen.llvm import (
     LLVMEmitter,
     constant,
@@ -31,15 +33,10 @@ from symdiff.codegen.llvm import (
     require_scalars,
     transfer_loop,
 )
-from symdiff.codegen.loops import (
-    NO_VECTORS,
-    VectorMath,
-    build_program,
-    has_tensors,
-    print_program,
-)
 from symdiff.codegen.loops import Program as LoopProgram
-from symdiff.codegen.loops.module import lower_program
+from symdiff.codegen.loops import build_program, has_tensors, print_program
+from symdiff.codegen.loops.module import grouped, lower_program
+from symdiff.codegen.vectors import NO_VECTORS, VectorMath
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
 
@@ -67,17 +64,24 @@ class Layout:
         """The loops without BLAS, for an object file that is linked elsewhere."""
         return build_program(self.fn, blas=False)
 
-    @cached_property
-    def lanes(self) -> Lanes | None:
-        """How a small formula of numbers runs over many points; made for the first batch."""
-        if self.loops is not None or self.plan is not None or not self.fn.params:
+    def groups(self, vectors: VectorMath) -> Groups | None:
+        """How a batch is computed in the lanes of vectors; None where it goes point by point."""
+        types = [v.type for v in (*self.fn.params, *self.fn.live())]
+        lanes = vectors.lanes_of(t.dtype for t in types if hasattr(t, "dtype"))
+        if lanes == 1 or self.plan is not None or not self.fn.params:
             return None
-        return Lanes(self.fn)
+        if self.loops is not None:
+            return grouped(self.loops, lanes)
+        inputs, outputs = (
+            tuple(Item(v.type.dtype, 1) for v in values)
+            for values in (self.fn.params, self.fn.outputs)
+        )
+        return Groups(inputs, outputs, lanes)
 
-    @property
-    def batch_workspace(self) -> int:
+    def batch_workspace(self, vectors: VectorMath) -> int:
         """The number of 8-byte words that a batch of many points needs as `ws`."""
-        return self.workspace if self.lanes is None else self.lanes.workspace
+        groups = self.groups(vectors)
+        return max(self.workspace, -(-groups.workspace // 8) if groups else 0)
 
     @property
     def checks(self) -> tuple[str, ...]:
@@ -125,9 +129,9 @@ def lower(
     fastmath: bool = False,
     vectors: VectorMath = NO_VECTORS,
 ) -> str:
-    """LLVM text that computes every output of a function, behind "c", "batch" or "call".
+    """LLVM text that computes every output of a function, behind "c", "batch", "many" or "call".
 
-    `vectors` are the vector functions that loops may call.
+    `vectors` are those of the machine; "many" needs `place.groups(vectors)`.
 
     Numbers are read and written with their own size, Booleans as bytes.
 
@@ -137,7 +141,8 @@ def lower(
     if place.loops is not None:
         flags = FAST_FLAGS if fastmath else ""
         program = place.loops_alone if tuple(wrappers) == ("c",) else place.loops
-        return lower_program(program, place.symbol, wrappers, flags, vectors)
+        groups = place.groups(vectors) if "many" in wrappers else None
+        return lower_program(program, place.symbol, wrappers, flags, vectors, groups)
     require_scalars(place.fn)
     return _Module(place, FAST_FLAGS if fastmath else "", vectors).text(wrappers)
 
@@ -161,7 +166,7 @@ class _Module:
     def text(self, wrappers: Sequence[str]) -> str:
         if self.plan is not None:
             self._chunks(self.plan)
-        makers = {"c": self._c, "batch": self._batch, "call": self._call}
+        makers = {"c": self._c, "batch": self._batch, "many": self._many, "call": self._call}
         for wrapper in wrappers:
             makers[wrapper]()
         return module_text(self.functions, self.declarations)
@@ -220,7 +225,7 @@ class _Module:
     ) -> str:
         """A value that the chunk does not compute: a constant, a parameter, or one kept in ws."""
         if value.op is CONST:
-            return constant(value)
+            return constant(b, value)
         if value in position:
             return b.load(value.type.dtype, b.offset("%in", position[value]))
         return b.load(value.type.dtype, b.offset("%ws", plan.slots[value]))
@@ -264,17 +269,26 @@ class _Module:
         arguments = ", ".join(f"ptr {p}" for p in [*params, *results])
         self._finish(f"void @{self.symbol}({arguments})", b)
 
-    def _batch(self) -> None:
-        lanes = self.place.lanes
-        self._points("batch" if lanes is None else "points")
-        if lanes is None:
-            return
-        writer = lanes.write(self.symbol, self.flags, self.vectors)
-        writer.finish()
-        self.functions += [*writer.functions, batch_entry(self.symbol)]
-        self.declarations |= writer.declarations
+    def _many(self) -> None:
+        """A batch in the lanes of vectors."""
+        groups = self.place.groups(self.vectors)
+        assert groups is not None
 
-    def _points(self, name: str) -> None:
+        def compute(b: LLVMEmitter, pointers: Sequence[str]) -> None:
+            outputs = pointers[len(groups.inputs) :]
+            self._point(
+                b,
+                lambda i: b.load(self.fn.params[i].type.dtype, pointers[i]),
+                lambda i, value: b.store(self.fn.outputs[i].type.dtype, value, outputs[i]),
+            )
+
+        b = LLVMEmitter(self.flags, groups.lanes, self.vectors)
+        group, declarations = group_function(self.symbol, groups, compute, b.fresh())
+        writer = GroupWriter(groups, self.symbol, compute, b)
+        self.functions += [group, *writer.functions()]
+        self.declarations |= declarations | b.declarations
+
+    def _batch(self) -> None:
         """A batch, one point after the other."""
         b = LLVMEmitter(self.flags)
         inputs, outputs = self.fn.params, self.fn.outputs
@@ -305,7 +319,7 @@ class _Module:
         b.lines += ["  %next = add i64 %i, 1", "  br label %head", "exit:", "  ret void"]
         b.lines.insert(0, "entry:")
         arguments = "ptr %pointers, ptr %steps, i64 %n, ptr %ws"
-        self._finish(f"void @{self.symbol}.{name}({arguments})", b)
+        self._finish(f"void @{self.symbol}.batch({arguments})", b)
 
     def _transfer(
         self, b: LLVMEmitter, verb: str, values: Sequence[Value], first: int, words: str

@@ -38,6 +38,7 @@ class Code:
         self._special: dict[tuple[str, ...], set[str]] = {}
         self._loaded: dict[tuple[str, ...], Loaded] = {}
         self._batch: Any = None
+        self._many: Any = None
 
     def entry(self) -> int:
         """The address of the CPython entry."""
@@ -53,6 +54,15 @@ class Code:
             self._batch = prototype(self._address("batch"))
         return self._batch
 
+    def many(self) -> Any:
+        """The same for many points, in the lanes of vectors where the function can be."""
+        if self._many is None:
+            if self._program.in_lanes():
+                self._many = _CHECKED_BATCH(self._address("many"))
+            else:
+                self._many = self.batch()
+        return self._many
+
     def image(self, wrapper: str) -> Image:
         """The object file that holds `wrapper`."""
         wrappers = self._together(wrapper)
@@ -62,8 +72,7 @@ class Code:
                 text = self._program.lower(wrappers)
                 lowered = time.perf_counter()
                 program = self._program
-                # Long code is compiled fast; in what is short, the loop over points is vectorised.
-                optimize = program.loops or ("batch" in wrappers and not program.whole)
+                optimize = program.loops or "many" in wrappers
                 self._images[wrappers] = engine.assemble(
                     text, program.target, program.whole, optimize
                 )

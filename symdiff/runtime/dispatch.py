@@ -33,6 +33,7 @@ _CELLS: Final = {
     "bool": ctypes.c_bool,
 }
 _ALIGNMENT: Final = 64  # bytes, of scratch memory
+MANY: Final = 8  # points that are computed in the lanes of vectors, fewer one by one
 
 
 class _Frame:
@@ -261,8 +262,9 @@ class Dispatcher:
         pointers = [self._address(a) for a, _ in operands] + [self._address(r) for r in results]
         steps = [step for _, step in operands]
         steps += [_bytes(o) for o in self._program.outputs]
+        run = self._code.many() if count >= MANY else self._code.batch()
         _memory, workspace = _scratch(self._program.batch_workspace())
-        status = self._code.batch()(
+        status = run(
             (ctypes.c_void_p * len(pointers))(*pointers),
             (ctypes.c_int64 * len(steps))(*steps),
             count,

@@ -57,6 +57,13 @@ class Image:
 
 
 @once
+def vector_lanes() -> int:
+    """The doubles that the widest vectors of this machine hold."""
+    features: Mapping[str, bool] = binding().get_host_cpu_features()
+    return 8 if features.get("avx512f") else 4 if features.get("avx") else 2
+
+
+@once
 def vector_variants() -> tuple[tuple[str, int], ...]:
     """The functions of glibc's libmvec that this machine can run, widest first.
 

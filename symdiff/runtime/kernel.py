@@ -57,13 +57,16 @@ class Kernel:
     @property
     def llvm_ir(self) -> str:
         """The LLVM text of the function behind a C signature, and of the loop over a batch."""
-        return self._program.lower(("c", "batch"))
+        many = self._program.target == engine.HOST and self._program.in_lanes()
+        return self._program.lower(("c", "many" if many else "batch"))
 
     @property
     def asm(self) -> str:
         """The assembly of what `llvm_ir` shows, for the kernel's target."""
         program = self._program
-        return engine.assembly(self.llvm_ir, program.target, program.whole, program.loops)
+        text = self.llvm_ir
+        optimize = program.loops or f"@{program.symbol}.many(" in text
+        return engine.assembly(text, program.target, program.whole, optimize)
 
     @property
     def c_source(self) -> str:

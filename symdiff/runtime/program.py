@@ -29,9 +29,10 @@ class Program:
         params, outputs: the signature of the machine code.
         arguments: what users give: names, and structures whose leaves are `params` in order.
         result: the structure in which users get `outputs`.
-        lower: LLVM text with the given wrappers around the body ("c", "batch", "call").
+        lower: LLVM text with the given wrappers around the body ("c", "batch", "many", "call").
         workspace: 8-byte words of scratch memory that a call for one point needs.
-        batch_workspace: the same for many points.
+        in_lanes: whether the "many" wrapper exists: many points in the lanes of vectors.
+        batch_workspace: the words of scratch memory for many points.
         whole: one module must hold every wrapper, generated without optimisation (huge code).
         native: the "call" wrapper exists: floating-point numbers in, and tuples of them out.
         record_types: the named tuple types that the "call" wrapper builds, in its order.
@@ -51,6 +52,7 @@ class Program:
     result: Tree
     lower: Callable[[Sequence[str]], str]
     workspace: int
+    in_lanes: Callable[[], bool]
     batch_workspace: Callable[[], int]
     whole: bool
     native: bool

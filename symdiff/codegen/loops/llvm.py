@@ -8,10 +8,9 @@ iterations are independent and which vector functions there are for those of lib
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from symdiff.codegen.llvm import MEMORY_TYPES, TYPES, LLVMEmitter, literal
+from symdiff.codegen.llvm import TYPES, LLVMEmitter
 from symdiff.codegen.loops.memory import own_size
 from symdiff.codegen.loops.program import (
     Affine,
@@ -37,72 +36,63 @@ from symdiff.codegen.loops.program import (
     Zero,
     buffers_of,
 )
+from symdiff.codegen.vectors import VectorMath
 from symdiff.ir import DType, boolean, f32
 from symdiff.ops import mul
 
 BLAS_PREFIX: Final = "scipy_blas_"
 
-# Functions of libmvec, by number of operands.
-_VECTOR_FUNCTIONS: Final = {
-    "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1, "atan": 1, "sinh": 1, "cosh": 1,
-    "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "exp": 1, "exp2": 1, "exp10": 1, "expm1": 1,
-    "log": 1, "log2": 1, "log10": 1, "log1p": 1, "cbrt": 1, "erf": 1, "erfc": 1,
-    "pow": 2, "atan2": 2, "hypot": 2,
-}  # fmt: skip
 _CONTRACTIBLE: Final = "fmul contract"
 
 
-@dataclass(frozen=True, slots=True)
-class VectorMath:
-    """The vector functions that can be called: `("e", 8)` is the letter of the ABI and the lanes
-    of doubles, widest first. Empty where there is no vector library."""
-
-    variants: tuple[tuple[str, int], ...] = ()
-
-
-NO_VECTORS: Final = VectorMath()
-
-
 class _LoopEmitter(LLVMEmitter):
-    """Single operations within loops."""
+    """Single operations within loops that LLVM is to vectorise, unless they have lanes already."""
 
-    def __init__(self, flags: str, vectors: VectorMath) -> None:
-        super().__init__(flags)
-        self.vectors = vectors
+    def __init__(self, flags: str, lanes: int, vectors: VectorMath) -> None:
+        super().__init__(flags, lanes, vectors)
         self.variants: dict[str, str] = {}  # declarations that have to be kept
         self.attributes: dict[str, str] = {}
 
     def sincos(self, x: str) -> tuple[str, str]:
+        if self.lanes > 1:
+            return super().sincos(x)
         return self.libm("sin", x), self.libm("cos", x)  # which vectorise one by one
 
     def libm(self, name: str, *operands: str) -> str:
         result = super().libm(name, *operands)
-        if _VECTOR_FUNCTIONS.get(name) == len(operands) and self.vectors.variants:
+        if self.lanes == 1:
             self.vectorizable(name, len(operands))
         return result
 
     def vectorizable(self, name: str, arity: int) -> None:
         """Say in the declaration of a function which vector functions stand for it."""
-        scalar = name + ("f" if self.dtype is f32 else "")
+        single = self.dtype is f32
+        scalar = name + ("f" if single else "")
         mappings: list[str] = []
-        for letter, lanes in self.vectors.variants:
-            count = lanes * (2 if self.dtype is f32 else 1)
-            symbol = f"_ZGV{letter}N{count}{'v' * arity}_{scalar}"
-            mappings.append(f"_ZGV_LLVM_N{count}{'v' * arity}_{scalar}({symbol})")
-            vector = f"<{count} x {self.type}>"
-            passed = ", ".join([vector] * arity)
-            self.variants[symbol] = f"declare {vector} @{symbol}({passed}) #0"
-        names = ",".join(mappings)
-        self.attributes[scalar] = f'"vector-function-abi-variant"="{names}"'
+        for _, lanes in self.vectors.variants:
+            count = lanes * (2 if single else 1)
+            symbol = self.vectors.symbol(scalar, arity, count, single)
+            if symbol:
+                mappings.append(f"_ZGV_LLVM_N{count}{'v' * arity}_{scalar}({symbol})")
+                vector = f"<{count} x {self.type}>"
+                passed = ", ".join([vector] * arity)
+                self.variants[symbol] = f"declare {vector} @{symbol}({passed}) #0"
+        if mappings:
+            self.attributes[scalar] = f'"vector-function-abi-variant"="{",".join(mappings)}"'
 
 
 class ProgramWriter:
-    """The text of a program: functions, and what they declare."""
+    """The text of a program: functions, and what they declare.
 
-    def __init__(self, symbol: str, flags: str, vectors: VectorMath) -> None:
+    With `lanes` above 1 it is for as many points at once. Every element of a buffer is then a
+    vector of their numbers.
+    """
+
+    def __init__(self, symbol: str, flags: str, vectors: VectorMath, lanes: int = 1) -> None:
         self.symbol = symbol
         self.flags = flags
         self.vectors = vectors
+        self.lanes = lanes
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
         self.variants: dict[str, str] = {}
@@ -125,8 +115,8 @@ class ProgramWriter:
         for buffer in program.constants:
             pointers[buffer] = self.constant(buffer)
         for buffer in program.scratch:
-            pointers[buffer] = b.offset("%ws", buffer.offset, 1)
-        rest = b.offset("%ws", own_size(program), 1)
+            pointers[buffer] = b.offset("%ws", buffer.offset * self.lanes, 1)
+        rest = b.offset("%ws", own_size(program) * self.lanes, 1)
         for step in program.steps:
             self.step(b, step, pointers, rest)
         b.lines.append("  ret i64 0")
@@ -137,9 +127,12 @@ class ProgramWriter:
     def constant(self, buffer: Buffer) -> str:
         if buffer not in self._constants:
             name = f"@{self.symbol}.const{len(self._constants)}"
-            data = "".join(f"\\{byte:02X}" for byte in buffer.data)
+            size = buffer.dtype.itemsize
+            elements = range(0, len(buffer.data), size)
+            content = b"".join(buffer.data[i : i + size] * self.lanes for i in elements)
+            data = "".join(f"\\{byte:02X}" for byte in content)
             self.declarations[name] = (
-                f'{name} = internal constant [{len(buffer.data)} x i8] c"{data}", align 64'
+                f'{name} = internal constant [{len(content)} x i8] c"{data}", align 64'
             )
             self._constants[buffer] = name
         return self._constants[buffer]
@@ -148,7 +141,7 @@ class ProgramWriter:
         if isinstance(step, Nest):
             self.nest(b, step, pointers)
         elif isinstance(step, Zero):
-            size = step.buffer.size * step.buffer.dtype.itemsize
+            size = self.bytes(step.buffer, step.buffer.size)
             self.declarations["memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
             target = pointers[step.buffer]
             b.lines.append(
@@ -161,8 +154,12 @@ class ProgramWriter:
         else:
             self.repeat(b, step, pointers, rest)
 
+    def bytes(self, buffer: Buffer, elements: int) -> int:
+        """What so many elements of a buffer take."""
+        return elements * buffer.dtype.itemsize * self.lanes
+
     def copy(self, b: LLVMEmitter, source: str, target: str, buffer: Buffer) -> None:
-        size = buffer.size * buffer.dtype.itemsize
+        size = self.bytes(buffer, buffer.size)
         self.declarations["memcpy"] = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
         arguments = f"ptr {target}, ptr {source}, i64 {size}, i1 false"
         b.lines.append(f"  call void @llvm.memmove.p0.p0.i64({arguments})")
@@ -207,8 +204,7 @@ class ProgramWriter:
         for buffer, elements in step.operands:
             pointer = pointers[buffer]
             if elements:
-                bytes = elements * buffer.dtype.itemsize
-                distance = b.put(f"mul i64 %{label}.i, {bytes}")
+                distance = b.put(f"mul i64 %{label}.i, {self.bytes(buffer, elements)}")
                 pointer = b.put(f"getelementptr i8, ptr {pointer}, i64 {distance}")
             passed.append(f"ptr {pointer}")
         status = b.put(f"call i64 @{name}({', '.join([*passed, f'ptr {rest}'])})")
@@ -235,7 +231,7 @@ class ProgramWriter:
         e = writer.e
         kind, result = "void", "  ret void"
         if nest.status is not None:
-            flag = e.load(boolean, f"%{nest.status[0].name}")
+            flag = writer.any(e.load(boolean, f"%{nest.status[0].name}"))
             kind, result = "i1", f"  ret i1 {flag}"
         arguments = ", ".join(f"ptr noalias %b{i}" for i in range(len(buffers)))
         # Not inlined: LLVM takes half the time, and keeps what it knows about the pointers.
@@ -277,7 +273,7 @@ class _NestWriter:
 
     def __init__(self, owner: ProgramWriter, pointers: dict[Buffer, str]) -> None:
         self.owner = owner
-        self.e = _LoopEmitter(owner.flags, owner.vectors)
+        self.e = _LoopEmitter(owner.flags, owner.lanes, owner.vectors)
         self.pointers = pointers
         self.handles: dict[int, str] = {}
         self.types: dict[int, DType] = {}
@@ -289,7 +285,7 @@ class _NestWriter:
 
     def operand(self, operand: Operand) -> str:
         if isinstance(operand, Constant):
-            return literal(operand.number, operand.dtype)
+            return self.e.constant(operand.number, operand.dtype)
         return self.handles[operand]
 
     def block(self, block: Block) -> None:
@@ -329,11 +325,12 @@ class _NestWriter:
             self.handles[s.dest] = result
 
     def load(self, s: Load) -> None:
-        self.handles[s.dest] = self.read(s.buffer.dtype, self.address(s.buffer, s.index))
+        address = self.address(s.buffer, s.index)
+        self.handles[s.dest] = self.e.load(s.buffer.dtype, address, self.group)
 
     def store(self, s: Store) -> None:
         address = self.address(s.buffer, s.index)
-        self.write(s.buffer.dtype, self.operand(s.value), address)
+        self.e.store(s.buffer.dtype, self.operand(s.value), address, self.group)
 
     def index(self, s: Index) -> None:
         value = self.affine(s.index)
@@ -341,11 +338,10 @@ class _NestWriter:
             value = self.e.put(f"sitofp i64 {value} to {TYPES[s.dtype.name]}")
         elif s.dtype.itemsize < 8:
             value = self.e.put(f"trunc i64 {value} to {TYPES[s.dtype.name]}")
-        self.handles[s.dest] = value
+        self.handles[s.dest] = self.e.splat(s.dtype, value)
 
     def local(self, s: Local) -> None:
-        kind = MEMORY_TYPES[s.dtype.name]
-        self.allocas.append(f"  %{s.name} = alloca {kind}")
+        self.allocas.append(f"  %{s.name} = alloca {self.e.memory_type(s.dtype)}")
         self.e.store(s.dtype, self.operand(s.initial), f"%{s.name}")
 
     def read_local(self, s: Read) -> None:
@@ -362,7 +358,7 @@ class _NestWriter:
             held = e.load(dtype, address)
         else:
             address = self.address(s.target, s.index)
-            held = self.read(dtype, address)
+            held = e.load(dtype, address, self.group)
         value = self.operand(s.value)
         if s.kind == "any":
             total = e.or_(held, value)
@@ -372,14 +368,22 @@ class _NestWriter:
         elif s.kind == "sum":
             total = e.add(held, value)
         elif dtype.kind == "f":
-            suffix = "f32" if dtype is f32 else "f64"
-            total = e.call(f"llvm.{s.kind}imum.{suffix}", (held, value), e.type, attributes="")
+            total = e.call(f"llvm.{s.kind}imum.{e.suffix}", (held, value), e.type, attributes="")
         else:
             total = e.maximum(held, value) if s.kind == "max" else e.minimum(held, value)
         if isinstance(s.target, Local):
             e.store(dtype, total, address)
         else:
-            self.write(dtype, total, address)
+            e.store(dtype, total, address, self.group)
+
+    def any(self, flag: str) -> str:
+        """Whether a flag is set in any lane."""
+        lanes = self.e.lanes
+        if lanes == 1:
+            return flag
+        name = f"llvm.vector.reduce.or.v{lanes}i1"
+        self.e.declarations[name] = f"declare i1 @{name}({self.e.mask})"
+        return self.e.put(f"call i1 @{name}({self.e.mask} {flag})")
 
     def loop(self, s: For) -> None:
         e = self.e
@@ -389,7 +393,7 @@ class _NestWriter:
         innermost = not any(isinstance(x, For) for x in s.body.statements)
         outer = self.group
         tail = ""
-        if innermost and s.parallel:
+        if innermost and s.parallel and e.lanes == 1:
             metadata = self.owner.metadata
             number = len(metadata)
             self.group = f", !llvm.access.group !{number}"
@@ -459,19 +463,8 @@ class _NestWriter:
         pointer = self.pointers[buffer]
         if place == "0":
             return pointer
-        kind = MEMORY_TYPES[buffer.dtype.name]
+        kind = self.e.memory_type(buffer.dtype)
         return self.e.put(f"getelementptr inbounds {kind}, ptr {pointer}, i64 {place}")
-
-    def read(self, dtype: DType, address: str) -> str:
-        loaded = self.e.put(f"load {MEMORY_TYPES[dtype.name]}, ptr {address}{self.group}")
-        return self.e.put(f"trunc i8 {loaded} to i1") if dtype is boolean else loaded
-
-    def write(self, dtype: DType, value: str, address: str) -> None:
-        if dtype is boolean:
-            value = self.e.put(f"zext i1 {value} to i8")
-        self.e.lines.append(
-            f"  store {MEMORY_TYPES[dtype.name]} {value}, ptr {address}{self.group}"
-        )
 
 
 _WRITERS: Final[dict[type, Any]] = {

@@ -5,30 +5,75 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from symdiff.codegen.lanes import Groups, GroupWriter, Item
 from symdiff.codegen.llvm import LLVMEmitter, module_text
-from symdiff.codegen.loops.llvm import ProgramWriter, VectorMath
-from symdiff.codegen.loops.program import Program
+from symdiff.codegen.loops.llvm import ProgramWriter
+from symdiff.codegen.loops.program import Gemm, Program, loads_indices, steps_of
+from symdiff.codegen.vectors import VectorMath
 from symdiff.errors import UnsupportedError
 
 _STACK: Final = 32768  # bytes of workspace that the C function takes from the stack
+_CACHE: Final = 1 << 19  # bytes that a group of points may take: half of a second-level cache
+
+
+def grouped(program: Program, lanes: int) -> Groups | None:
+    """How `program` computes as many points at once as there are lanes; None if it should not.
+
+    Matrices that go to BLAS are large enough by themselves, other large arrays leave the cache,
+    and indices among the numbers may differ from lane to lane.
+    """
+    if any(isinstance(step, Gemm) for step in steps_of(program)) or loads_indices(program):
+        return None
+    inputs, outputs = (
+        tuple(Item(b.dtype, b.size) for b in buffers)
+        for buffers in (program.params, program.outputs)
+    )
+    groups = Groups(inputs, outputs, lanes, program.workspace * lanes)
+    constants = lanes * sum(len(b.data) for b in program.constants)
+    return groups if groups.workspace + constants <= _CACHE else None
 
 
 def lower_program(
-    program: Program, symbol: str, wrappers: Sequence[str], flags: str, vectors: VectorMath
+    program: Program,
+    symbol: str,
+    wrappers: Sequence[str],
+    flags: str,
+    vectors: VectorMath,
+    groups: Groups | None,
 ) -> str:
-    """LLVM text of `program` behind "c" or "batch".
+    """LLVM text of `program` behind "c", "batch" or "many".
 
     `i64 @NAME.batch(ptr pointers, ptr steps, i64 n, ptr ws)` returns 0 or the number of the check
     that failed. `void @NAME(ptr x, ..., ptr value, ...)` leaves the outputs as they are then.
     """
-    writer = ProgramWriter(symbol, flags, vectors)
-    writer.write(program, f"{symbol}.body")
+    writers: list[ProgramWriter] = []
+    if set(wrappers) - {"many"}:
+        writers.append(ProgramWriter(symbol, flags, vectors))
+        writers[0].write(program, f"{symbol}.body")
     for wrapper in wrappers:
         if wrapper == "call":
             raise UnsupportedError("the native entry takes and returns numbers")
-        (_c if wrapper == "c" else _batch)(writer, program, symbol)
-    writer.finish()
-    return module_text(writer.functions, writer.declarations)
+        if wrapper == "many":
+            assert groups is not None
+            writers.append(_many(program, groups, symbol, flags, vectors))
+        else:
+            (_c if wrapper == "c" else _batch)(writers[0], program, symbol)
+    for writer in writers:
+        writer.finish()
+    functions = [text for w in writers for text in w.functions]
+    declarations = {name: text for w in writers for name, text in w.declarations.items()}
+    return module_text(functions, declarations)
+
+
+def _many(
+    program: Program, groups: Groups, symbol: str, flags: str, vectors: VectorMath
+) -> ProgramWriter:
+    """The functions for a batch in lanes."""
+    writer = ProgramWriter(f"{symbol}.wide", flags, vectors, groups.lanes)
+    writer.write(program, f"{symbol}.group")
+    b = LLVMEmitter()
+    writer.functions += GroupWriter(groups, symbol, None, b).functions()
+    return writer
 
 
 def _finish(writer: ProgramWriter, header: str, b: LLVMEmitter) -> None:

@@ -328,3 +328,25 @@ def buffers_of(step: Step) -> list[Buffer]:
         for copy in step.copies:
             found |= dict.fromkeys((copy.source, copy.target))
     return list(found)
+
+
+def steps_of(program: Program) -> Iterator[Step]:
+    """All steps of a program and of the loops over programs in it, in order."""
+    pending = list(reversed(program.steps))
+    while pending:
+        step = pending.pop()
+        yield step
+        if isinstance(step, Repeat):
+            pending += reversed(step.body.steps)
+
+
+def loads_indices(program: Program) -> bool:
+    """Whether an index is a number that the program computes or reads."""
+    return any(
+        var.register is not None
+        for step in steps_of(program)
+        if isinstance(step, Nest)
+        for statement in statements(step.block)
+        if (index := getattr(statement, "index", None)) is not None
+        for var, _ in index.terms
+    )
