@@ -9,6 +9,7 @@ from typing import Any
 from symdiff.codegen.loops.evaluate import Evaluator, Memory, MustStore, Scope
 from symdiff.codegen.loops.fuse import Root, Tree, arrange, common
 from symdiff.codegen.loops.fuse import add as put_alone
+from symdiff.codegen.loops.layout import copy_columns, share_stores
 from symdiff.codegen.loops.memory import drop_unread, plan
 from symdiff.codegen.loops.nests import NestBuilder, running_place
 from symdiff.codegen.loops.order import fixed_values, reorder
@@ -111,6 +112,8 @@ class _Builder:
                 self.result.steps += item
         if needed:
             raise MustStore(*needed)
+        share_stores(self.result)
+        copy_columns(self.result)
         drop_unread(self.result)
         plan(self.result)
         return self.result
