@@ -371,7 +371,9 @@ def _vectors(options: dict[str, Any]) -> VectorMath:
     """The vectors of the machine that the code is for."""
     if options["target"] != runtime.HOST:
         return back_ends().VectorMath()
-    return back_ends().VectorMath(runtime.vector_lanes(), runtime.vector_variants())
+    codegen = back_ends()
+    machine = codegen.Machine(*runtime.vector_features())
+    return codegen.VectorMath(runtime.vector_lanes(), machine, runtime.vector_variants())
 
 
 def _is_native(whole: Function, fn: ir.Function) -> bool:

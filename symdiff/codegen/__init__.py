@@ -9,9 +9,10 @@ from symdiff.codegen.module import Layout, layout, loop_text, lower, named_tuple
 from symdiff.codegen.numpy import numpy_source
 from symdiff.codegen.support import SUPPORT
 from symdiff.codegen.sympy import to_sympy
+from symdiff.codegen.vector_math import Machine
 from symdiff.codegen.vectors import VectorMath
 
 __all__ = [
-    "SUPPORT", "Layout", "VectorMath", "assignments", "c_header", "c_source", "dot", "formula",
-    "latex", "layout", "loop_text", "lower", "named_tuples", "numpy_source", "to_sympy",
+    "SUPPORT", "Layout", "Machine", "VectorMath", "assignments", "c_header", "c_source", "dot",
+    "formula", "latex", "layout", "loop_text", "lower", "named_tuples", "numpy_source", "to_sympy",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, cast
 
+from symdiff.codegen.vector_math import FUNCTIONS, function
 from symdiff.codegen.vectors import NO_VECTORS, VectorMath
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, DTYPES, ITEM, PARAM, DType, Function, Value, boolean, f32, f64
@@ -209,6 +210,8 @@ class LLVMEmitter:
         if self.lanes == 1:
             return self.call(symbol, operands, self.type)
         vector = self.vectors.symbol(symbol, len(operands), self.lanes, self.dtype is f32)
+        if name in FUNCTIONS and not (vector and self.dtype is f32):  # ours compute in doubles
+            return self._vector(name, operands, self.type)
         if vector:
             return self.call(vector, operands, self.type)
         return self._lane_by_lane(partial(self.libm, name), operands)
@@ -226,6 +229,14 @@ class LLVMEmitter:
         result = self.put(f"call double @{symbol}({passed}, i32 0)")
         return self.put(f"fptrunc double {result} to float") if narrow else result
 
+    def _vector(self, name: str, operands: Sequence[str], result: str) -> str:
+        """A call of one of our own functions of vectors, which becomes part of the module."""
+        kind = "f32" if self.dtype is f32 else "f64"
+        found = function(name, self.lanes, kind, self.vectors.machine)
+        called = self.call(found.symbol, operands, result, attributes="")
+        self.declarations |= {**found.declarations, found.symbol: found.text}
+        return called
+
     def _lane_by_lane(self, call: Callable[..., str], operands: Sequence[str]) -> str:
         """The result of a function that has no vector form, called for every lane."""
         wide, lanes, kind = self.type, self.lanes, TYPES[self.dtype.name]
@@ -239,10 +250,11 @@ class LLVMEmitter:
         return result
 
     def sincos(self, x: str) -> tuple[str, str]:
-        if self.lanes > 1:
-            return self.libm("sin", x), self.libm("cos", x)
         pair = f"{{ {self.type}, {self.type} }}"
-        both = self.call(f"llvm.sincos.{self.suffix}", [x], pair, attributes="")
+        if self.lanes > 1:
+            both = self._vector("sincos", [x], pair)
+        else:
+            both = self.call(f"llvm.sincos.{self.suffix}", [x], pair, attributes="")
         return (
             self.put(f"extractvalue {pair} {both}, 0"),
             self.put(f"extractvalue {pair} {both}, 1"),

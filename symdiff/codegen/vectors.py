@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from symdiff.codegen.vector_math import PORTABLE, Machine
 from symdiff.ir import DType
 
 # Functions of libmvec, glibc's library of vector functions, by number of operands.
@@ -23,11 +24,13 @@ class VectorMath:
 
     Attributes:
         lanes: the doubles that its widest vector holds.
+        machine: what it has that our own functions of vectors use.
         variants: the functions of libmvec that can be called: `("e", 8)` is the letter of the
             vector function ABI and the lanes of doubles, widest first. () where there are none.
     """
 
     lanes: int = 1
+    machine: Machine = PORTABLE
     variants: tuple[tuple[str, int], ...] = ()
 
     def lanes_of(self, dtypes: Iterable[DType]) -> int:

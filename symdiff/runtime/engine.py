@@ -64,6 +64,14 @@ def vector_lanes() -> int:
 
 
 @once
+def vector_features() -> tuple[bool, bool]:
+    """Whether this machine has fused multiply-adds, and AVX-512 with its parts DQ and VL."""
+    features: Mapping[str, bool] = binding().get_host_cpu_features()
+    fused = features.get("fma", False) or features.get("neon", False)
+    return fused, all(features.get(f"avx512{part}") for part in ("f", "dq", "vl"))
+
+
+@once
 def vector_variants() -> tuple[tuple[str, int], ...]:
     """The functions of glibc's libmvec that this machine can run, widest first.
 

@@ -54,7 +54,7 @@ def test_columns_that_are_read_often_are_read_from_a_copy() -> None:
     copy_columns(made)
     text = print_program(made)
     assert len(made.steps) == 2
-    assert "for i1 from 0 to 200:\n      %0 = in0[i0 + 5*i1]" in text
+    assert "for i1 from 0 to 200:\n        %0 = in0[i0 + 5*i1]" in text
     assert "in0_by_column0[200*i0 + i1] = %0" in text
     assert "%0 = in0_by_column0[i2 + 200*i1]" in text
 
