@@ -254,11 +254,9 @@ class Function:
             both = passes.run(passes.PIPELINE, derived)
         else:
             both = value
-        lowered = passes.run(passes.LOWERING, self.optimized())
+        place = back_ends().layout(lowered(self.optimized()))
         return Cost(
-            passes.count_operations(value),
-            passes.count_operations(both),
-            8 * back_ends().layout(lowered).workspace,
+            passes.count_operations(value), passes.count_operations(both), 8 * place.workspace
         )
 
     @collector_paused()
@@ -320,14 +318,19 @@ def _prepared(whole: Function, options: dict[str, Any]) -> ir.Function:
     return passes.run(pipeline, passes.as_dtype(whole.ir, dtype))
 
 
+def lowered(fn: ir.Function) -> ir.Function:
+    """`fn`, which has been optimised, in what machine code is made of."""
+    long = back_ends().is_long(fn)
+    return passes.contract(passes.run(passes.LOWERING_OF_LONG if long else passes.LOWERING, fn))
+
+
 def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Program:
     """What the runtime needs to make a kernel of `fn`, the optimised form of `whole`."""
     stages = dict(whole.stages)
     start = time.perf_counter()
-    lowered = passes.run(passes.LOWERING, fn)
-    contracted = passes.contract(lowered)
+    place = back_ends().layout(lowered(fn))
     stages["lowering"] = time.perf_counter() - start
-    place = back_ends().layout(contracted)
+    expanded = partial(passes.run, passes.LOWERING, fn)
     names = [leaf.name for leaf in ir.leaves(fn.result)]
     native = place.loops is None and _is_native(whole, fn)
     records = back_ends().named_tuples(fn.result) if native else []
@@ -348,9 +351,9 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         support=back_ends().SUPPORT,
         texts={
             "ir": lambda: ir.print_function(fn),
-            "c": lambda: back_ends().c_source(lowered),
-            "h": lambda: back_ends().c_header(lowered),
-            "numpy": lambda: back_ends().numpy_source(lowered),
+            "c": lambda: back_ends().c_source(expanded()),
+            "h": lambda: back_ends().c_header(expanded()),
+            "numpy": lambda: back_ends().numpy_source(expanded()),
             "loops": lambda: back_ends().loop_text(place),
             "cost": whole.cost,
         },

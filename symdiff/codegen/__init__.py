@@ -5,7 +5,7 @@ from symdiff.codegen.c_source import c_source
 from symdiff.codegen.dot import dot
 from symdiff.codegen.formula import assignments, formula
 from symdiff.codegen.latex import latex
-from symdiff.codegen.module import Layout, layout, loop_text, lower, named_tuples
+from symdiff.codegen.module import Layout, is_long, layout, loop_text, lower, named_tuples
 from symdiff.codegen.numpy import numpy_source
 from symdiff.codegen.support import SUPPORT
 from symdiff.codegen.sympy import to_sympy
@@ -14,5 +14,6 @@ from symdiff.codegen.vectors import VectorMath
 
 __all__ = [
     "SUPPORT", "Layout", "Machine", "VectorMath", "assignments", "c_header", "c_source", "dot",
-    "formula", "latex", "layout", "loop_text", "lower", "named_tuples", "numpy_source", "to_sympy",
+    "formula", "is_long", "latex", "layout", "loop_text", "lower", "named_tuples", "numpy_source",
+    "to_sympy",
 ]  # fmt: skip

@@ -34,7 +34,8 @@ class LLVMEmitter:
     """Writes one instruction per call into `lines`; operands and results are registers.
 
     `dtype` is that of the operation being emitted, `declarations` what the module must declare,
-    `lanes` how many points every register holds.
+    `lanes` how many points every register holds, and `went_lane_by_lane` says whether a function
+    had to be called for each of them.
     """
 
     def __init__(self, flags: str = "", lanes: int = 1, vectors: VectorMath = NO_VECTORS) -> None:
@@ -43,6 +44,7 @@ class LLVMEmitter:
         self.dtype: DType = f64
         self.lanes = lanes
         self.vectors = vectors
+        self.went_lane_by_lane = False
         self._flags = f" {flags}" if flags else ""
         self._count = 0
 
@@ -210,7 +212,8 @@ class LLVMEmitter:
         if self.lanes == 1:
             return self.call(symbol, operands, self.type)
         vector = self.vectors.symbol(symbol, len(operands), self.lanes, self.dtype is f32)
-        if name in FUNCTIONS and not (vector and self.dtype is f32):  # ours compute in doubles
+        ours = name in FUNCTIONS and self.vectors.inlines
+        if ours and not (vector and self.dtype is f32):  # ours compute in doubles
             return self._vector(name, operands, self.type)
         if vector:
             return self.call(vector, operands, self.type)
@@ -239,6 +242,7 @@ class LLVMEmitter:
 
     def _lane_by_lane(self, call: Callable[..., str], operands: Sequence[str]) -> str:
         """The result of a function that has no vector form, called for every lane."""
+        self.went_lane_by_lane = True
         wide, lanes, kind = self.type, self.lanes, TYPES[self.dtype.name]
         result = "poison"
         for i in range(lanes):
@@ -251,6 +255,8 @@ class LLVMEmitter:
 
     def sincos(self, x: str) -> tuple[str, str]:
         pair = f"{{ {self.type}, {self.type} }}"
+        if self.lanes > 1 and not self.vectors.inlines:
+            return self.libm("sin", x), self.libm("cos", x)
         if self.lanes > 1:
             both = self._vector("sincos", [x], pair)
         else:
@@ -331,23 +337,38 @@ def emit_values(emitter: LLVMEmitter, values: Iterable[Value], handles: dict[Val
     """
     parts: dict[Value, tuple[str, ...]] = {}
     for value in values:
-        op = value.op
-        if op is PARAM or value in handles:
+        if value.op is PARAM or value in handles:
             continue
-        if op is CONST:
+        if value.op is CONST:
             handles[value] = constant(emitter, value)
-        elif op is ITEM:
-            handles[value] = parts[value.args[0]][value.attr("index")]
-        elif op.emit is None or not op.elementwise:
-            raise UnsupportedError(f"{op.name} {value.type} cannot be compiled to scalar code")
         else:
-            emitter.dtype = value.args[-1].type.dtype
-            operands = [handles[a] for a in value.args]
-            result = op.emit(emitter, *operands, **dict(value.attrs))
-            if isinstance(result, tuple):
-                parts[value] = cast("tuple[str, ...]", result)
-            else:
-                handles[value] = result
+            emit_value(emitter, value, handles, parts)
+
+
+def emit_value(
+    emitter: LLVMEmitter,
+    value: Value,
+    handles: dict[Value, str],
+    parts: dict[Value, tuple[str, ...]],
+) -> None:
+    """Emit one operation; `parts` has the results of those that have several.
+
+    Raises:
+        UnsupportedError: the operation has no scalar emission.
+    """
+    op, args = value.op, value.args
+    if op is ITEM:
+        handles[value] = parts[args[0]][value.attr("index")]
+        return
+    if op.emit is None or not op.elementwise:
+        raise UnsupportedError(f"{op.name} {value.type} cannot be compiled to scalar code")
+    emitter.dtype = args[-1].type.dtype
+    operands = [handles[a] for a in args]
+    result = op.emit(emitter, *operands, **dict(value.attrs))
+    if isinstance(result, tuple):
+        parts[value] = cast("tuple[str, ...]", result)
+    else:
+        handles[value] = result
 
 
 def constant(emitter: LLVMEmitter, value: Value) -> str:

@@ -28,6 +28,7 @@ from symdiff.codegen.lanes import Groups, GroupWriter, Item, group_function
 from symdiff.codegen.llvm import (
     LLVMEmitter,
     constant,
+    emit_value,
     emit_values,
     module_text,
     require_scalars,
@@ -36,6 +37,7 @@ from symdiff.codegen.llvm import (
 from symdiff.codegen.loops import Program as LoopProgram
 from symdiff.codegen.loops import build_program, has_tensors, print_program
 from symdiff.codegen.loops.module import grouped, lower_program
+from symdiff.codegen.points import points_function
 from symdiff.codegen.vectors import NO_VECTORS, VectorMath
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
@@ -108,8 +110,16 @@ def layout(fn: Function) -> Layout:
     """The layout of `fn`, which must have only operations with an `emit` rule."""
     if has_tensors(fn):
         return Layout(fn, None, build_program(fn))
-    huge = len(fn.live()) > SMALL or len(fn.params) + len(fn.outputs) > SMALL
-    return Layout(fn, plan_chunks(fn) if huge else None)
+    return Layout(fn, plan_chunks(fn) if _is_huge(fn) else None)
+
+
+def is_long(fn: Function) -> bool:
+    """Whether `fn` is straight-line code too long to be one function of LLVM."""
+    return _is_huge(fn) and not has_tensors(fn)
+
+
+def _is_huge(fn: Function) -> bool:
+    return len(fn.live()) > SMALL or len(fn.params) + len(fn.outputs) > SMALL
 
 
 def loop_text(place: Layout) -> str:
@@ -159,6 +169,7 @@ class _Module:
         self.plan = place.plan
         self.words = place.workspace
         self.chunk_count = 0
+        self.bodies: dict[Function, str] = {}  # the names of those that are mapped
         self.helpers: set[str] = set()
         self.functions: list[str] = []
         self.declarations: dict[str, str] = {}
@@ -200,13 +211,18 @@ class _Module:
         position = {p: i for i, p in enumerate(self.fn.params)}
         for chunk in plan.chunks:
             b = LLVMEmitter(self.flags)
+            if chunk[0] in plan.points:
+                self._map_points(b, chunk, position, plan, places)
+                continue
+            # Read what is needed when it is needed, and store results at once: code that is not
+            # optimised would move them to and from the stack.
             handles: dict[Value, str] = {}
-            here = set(chunk)
-            for value in (a for v in chunk for a in v.args):
-                if value not in handles and value not in here:
-                    handles[value] = self._operand_of_chunk(b, value, position, plan)
-            emit_values(b, chunk, handles)
+            parts: dict[Value, tuple[str, ...]] = {}
             for value in chunk:
+                for arg in value.args:
+                    if arg not in handles and arg not in parts:
+                        handles[arg] = self._operand_of_chunk(b, arg, position, plan)
+                emit_value(b, value, handles, parts)
                 for i in places.get(value, ()):
                     b.store(value.type.dtype, handles[value], b.offset("%out", i))
                 if value in plan.slots:
@@ -219,6 +235,34 @@ class _Module:
                 register = self._operand_of_chunk(b, value, position, plan)
                 b.store(value.type.dtype, register, b.offset("%out", i))
             self._finish_chunk(b)
+
+    def _map_points(
+        self,
+        b: LLVMEmitter,
+        chunk: tuple[Value, ...],
+        position: dict[Value, int],
+        plan: Plan,
+        places: dict[Value, list[int]],
+    ) -> None:
+        """A body at several points, and those of its results that are outputs."""
+        whole, *items = chunk
+        points, body = plan.points[whole], whole.attr("body")
+        if body not in self.bodies:
+            self.bodies[body] = name = f"{self.symbol}.{body.name}{len(self.bodies)}"
+            text, declarations = points_function(name, body, self.flags, self.vectors)
+            self.functions.append(text)
+            self.declarations |= declarations
+        for operand, slot in points.copied:
+            register = self._operand_of_chunk(b, operand, position, plan)
+            b.store(operand.type.dtype, register, b.offset("%ws", slot))
+        operands, results = b.offset("%ws", points.operands), b.offset("%ws", points.results)
+        counts = f"i64 {points.count}, i64 {points.extent}"
+        b.lines.append(f"  call void @{self.bodies[body]}(ptr {operands}, ptr {results}, {counts})")
+        for item in items:
+            for i in places.get(item, ()):
+                register = self._operand_of_chunk(b, item, position, plan)
+                b.store(item.type.dtype, register, b.offset("%out", i))
+        self._finish_chunk(b)
 
     def _operand_of_chunk(
         self, b: LLVMEmitter, value: Value, position: dict[Value, int], plan: Plan

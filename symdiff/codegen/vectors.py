@@ -27,11 +27,13 @@ class VectorMath:
         machine: what it has that our own functions of vectors use.
         variants: the functions of libmvec that can be called: `("e", 8)` is the letter of the
             vector function ABI and the lanes of doubles, widest first. () where there are none.
+        inlines: the code will be optimised, so that our own functions become part of it.
     """
 
     lanes: int = 1
     machine: Machine = PORTABLE
     variants: tuple[tuple[str, int], ...] = ()
+    inlines: bool = True
 
     def lanes_of(self, dtypes: Iterable[DType]) -> int:
         """How many points fill a vector of the widest of these types, one or the other is f64."""

@@ -37,6 +37,7 @@ from symdiff.ir.types import (
     DTYPES,
     F32,
     F64,
+    SCALARS,
     DType,
     TupleType,
     Type,
@@ -51,7 +52,7 @@ from symdiff.ir.types import (
 from symdiff.ir.verify import verify
 
 __all__ = [
-    "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "Attrs", "Branch", "DType",
+    "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "SCALARS", "Attrs", "Branch", "DType",
     "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule", "Tree",
     "TupleType", "Type", "Value", "Visit", "boolean", "branches", "build", "copy_into",
     "destructure", "dtype_named", "evaluate_exactly", "f32", "f64", "flatten", "i32", "i64",

@@ -86,10 +86,10 @@ class Type:
         return prod(self.shape)
 
     def with_dtype(self, dtype: DType) -> Type:
-        return Type(dtype, self.shape)
+        return Type(dtype, self.shape) if self.shape else SCALARS[dtype]
 
     def with_shape(self, shape: tuple[int, ...]) -> Type:
-        return Type(self.dtype, shape)
+        return Type(self.dtype, shape) if shape else SCALARS[self.dtype]
 
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]" if self.shape else str(self.dtype)
@@ -108,6 +108,8 @@ class TupleType:
 F64: Final = Type(f64)
 F32: Final = Type(f32)
 BOOL: Final = Type(boolean)
+SCALARS: Final = {d: Type(d) for d in DTYPES.values()} | {f64: F64, f32: F32, boolean: BOOL}
+"""The type of single elements of each dtype. There may be others, equal to these."""
 
 
 def parse_type(text: str) -> Type:
@@ -119,7 +121,7 @@ def parse_type(text: str) -> Type:
     name, bracket, rest = text.strip().partition("[")
     dtype = dtype_named(name.strip())
     if not bracket:
-        return Type(dtype)
+        return SCALARS[dtype]
     extents = rest.rstrip().removesuffix("]").split(",")
     if not rest.rstrip().endswith("]") or not all(e.strip().isdigit() for e in extents):
         raise ShapeError(f"cannot read the type {text!r}; write it as f64 or f64[3,4]")

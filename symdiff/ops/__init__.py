@@ -16,7 +16,7 @@ from symdiff.ops.arithmetic import (
 )
 from symdiff.ops.comparison import and_, eq, le, lt, max, min, ne, not_, or_, where
 from symdiff.ops.contraction import contract
-from symdiff.ops.control import custom, inline, scan, stop_gradient
+from symdiff.ops.control import custom, inline, map_points, scan, stop_gradient
 from symdiff.ops.define import OPS, Masked, like
 from symdiff.ops.emitter import Emitter, Operand
 from symdiff.ops.functions import FUNCTIONS, NamedFunction
@@ -124,6 +124,7 @@ __all__ = [
     "log10",
     "logaddexp",
     "lt",
+    "map_points",
     "max",
     "min",
     "mod",

@@ -1,4 +1,4 @@
-"""Operations that hold functions: loops, and functions with derivatives of their own."""
+"""Operations that hold functions: loops, functions with derivatives of their own, and groups."""
 
 from __future__ import annotations
 
@@ -198,4 +198,42 @@ custom = define(
     note="a function whose derivative the user has written: vjp(operands, cotangents) gives the "
     "outputs and the cotangents of the operands, jvp(operands, tangents) the outputs and their "
     "tangents, for those operands and outputs that are floating-point",
+)
+
+
+# One function at several points.
+
+
+def _map_points_type(types: tuple[Any, ...], body: Function) -> TupleType:
+    taken = [p.type for p in body.params]
+    count = len(types) // len(taken)
+    if not count or list(types) != [t for t in taken for _ in range(count)]:
+        raise ShapeError(
+            f"map_points: {body.name} takes {', '.join(map(str, taken))} at every point, "
+            f"but gets {len(types)} operands: {', '.join(map(str, types[:8]))}"
+        )
+    return _tuple_of([output.type for output in body.outputs for _ in range(count)])
+
+
+def _map_points_value(*operands: Any, body: Function) -> tuple[Any, ...]:
+    count = len(operands) // len(body.params)
+    points = [interpret(body, operands[i::count]) for i in range(count)]
+    return tuple(result for results in zip(*points, strict=True) for result in results)
+
+
+def _map_points_exactly(mp: Any, *operands: Any, body: Function) -> tuple[Any, ...]:
+    count = len(operands) // len(body.params)
+    points = [evaluate_exactly(body, operands[i::count], mp) for i in range(count)]
+    return tuple(result for results in zip(*points, strict=True) for result in results)
+
+
+# Made on the way to a back end, so it has no derivative rules.
+map_points = define(
+    "map_points",
+    type=_map_points_type,
+    value=_map_points_value,
+    exact=_map_points_exactly,
+    arity=None,
+    note="the body at several points: of n points, the first n operands are their first "
+    "parameters and so on, and the first n results their first outputs; see passes/groups.py",
 )

@@ -114,7 +114,7 @@ def comparison_type(name: str) -> Callable[..., Any]:
     def rule(types: tuple[Any, ...]) -> Any:
         if types[0] != types[1] or not isinstance(types[0], Type):
             raise operand_error(name, types, "two operands of one type")
-        return Type(BOOL.dtype, types[0].shape)
+        return BOOL.with_shape(types[0].shape)
 
     return rule
 

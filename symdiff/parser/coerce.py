@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.ir import BOOL, DType, Function, Graph, Type, Value, boolean, f32, f64, interpret
+from symdiff.ir import BOOL, SCALARS, DType, Function, Graph, Value, boolean, f32, f64, interpret
 from symdiff.ops import NamedFunction, convert, ne
 
 
@@ -55,7 +55,7 @@ def compute_call(entry: NamedFunction, operands: Sequence[Any]) -> Any:
     params: list[Value] = []
     values: list[Value] = []
     for i, array in enumerate(arrays):
-        type = BOOL if array.dtype.kind == "b" else Type(dtype)
+        type = BOOL if array.dtype.kind == "b" else SCALARS[dtype]
         if array.shape:
             params.append(graph.param(f"x{i}", type))
             values.append(params[-1])

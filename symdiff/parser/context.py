@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ParseError
-from symdiff.ir import DType, Graph, Type, Value, boolean, f64, i64
+from symdiff.ir import SCALARS, DType, Graph, Type, Value, boolean, f64, i64
 from symdiff.ops import arrays
 from symdiff.parser.affine import Affine
 from symdiff.parser.coerce import as_number
@@ -44,7 +44,7 @@ class Context:
         self.source = source
         self.graph = Graph()
         self.dtype = dtype
-        self.type = Type(dtype)
+        self.type = SCALARS[dtype]
         self.params: dict[str, Value] = {}
         self.env: dict[str, Item] = {}
         self.constants: dict[Value, Any] = {}

@@ -17,7 +17,7 @@ from symdiff.errors import (
     TraceError,
     UnsupportedError,
 )
-from symdiff.ir import F64, DType, Function, Graph, Type, Value, boolean, f64, interpret
+from symdiff.ir import F64, SCALARS, DType, Function, Graph, Value, boolean, f64, interpret
 from symdiff.ops import FUNCTIONS, NamedFunction, arrays
 from symdiff.parser.capture import captured, depth, is_nested
 from symdiff.parser.coerce import compute_call
@@ -100,7 +100,7 @@ def lift(graph: Graph, operand: Any, dtype: DType | None = None) -> Value:
     if isinstance(known, Value):
         return known
     if isinstance(known, (int, float)) and not isinstance(known, bool):
-        return graph.const(known, Type(dtype or f64))
+        return graph.const(known, SCALARS[dtype or f64])
     value = arrays.constant(graph, known)
     scalar = not value.type.shape and value.type.dtype is not boolean
     return arrays.cast(value, dtype or f64) if scalar else value

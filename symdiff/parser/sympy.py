@@ -14,6 +14,7 @@ from symdiff.errors import ParseError, UnsupportedError
 from symdiff.ir import (
     BOOL,
     F64,
+    SCALARS,
     Branch,
     DType,
     Function,
@@ -259,7 +260,7 @@ class Reader:
 
     def const(self, number: float) -> Value:
         """A number of the working dtype, as often as operands have elements."""
-        return self.graph.const(number, Type(self.dtype, self.shape))
+        return self.graph.const(number, SCALARS[self.dtype].with_shape(self.shape))
 
     def array(self, name: str) -> Value:
         """The parameter that the array called `name` is.

@@ -12,6 +12,7 @@ from symdiff.passes.cost import OperationCount, count_operations
 from symdiff.passes.dtype import as_dtype
 from symdiff.passes.expand import expand
 from symdiff.passes.fast_math import fast_math
+from symdiff.passes.groups import group_calls
 from symdiff.passes.loops import inline_custom, inside, map_bodies
 from symdiff.passes.powers import reduce_powers
 from symdiff.passes.schedule import peak_live, schedule
@@ -35,6 +36,9 @@ PIPELINE: Final[tuple[Pass, ...]] = (
 LOWERING: Final[tuple[Pass, ...]] = (expand,)
 """On the way to a back end: of elementwise operations, those with an `emit` rule are left."""
 
+LOWERING_OF_LONG: Final[tuple[Pass, ...]] = (group_calls, expand)
+"""The same for straight-line code that is too long to be optimised."""
+
 
 def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Function:
     """`fn` through each pass in turn; with `check`, verified after each."""
@@ -46,8 +50,8 @@ def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Funct
 
 
 __all__ = [
-    "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
-    "count_operations", "expand", "fast_math", "inline_custom", "inside", "map_bodies",
-    "pair_sincos", "peak_live", "reduce_powers", "run", "schedule", "simplification", "simplify",
-    "simplify_loops", "stabilize",
+    "LOWERING", "LOWERING_OF_LONG", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
+    "count_operations", "expand", "fast_math", "group_calls", "inline_custom", "inside",
+    "map_bodies", "pair_sincos", "peak_live", "reduce_powers", "run", "schedule", "simplification",
+    "simplify", "simplify_loops", "stabilize",
 ]  # fmt: skip

@@ -1,0 +1,185 @@
+"""Functions of libm that do not depend on each other, called for several operands at once.
+
+In long straight-line code most of the time goes to sin, exp and the like, one call for one number;
+a vector function takes eight numbers in the time of one. This pass brings together what can be
+called together, as operations `map_points`, whose bodies are the functions: tanh and its
+derivative at one operand, say, are one body with two outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from symdiff.errors import ShapeError
+from symdiff.ir import F64, ITEM, Attrs, Branch, Function, Graph, Leaf, Op, TupleType, Value
+from symdiff.ops import map_points
+from symdiff.passes.contract import contract
+from symdiff.passes.expand import expand
+
+LEAST: Final = 4  # points of a group: for fewer, vectors gain nothing
+
+Args = tuple[Value, ...]
+Kind = tuple[tuple[Op, Attrs], ...]  # what is applied to the operands of a point
+Group = dict[Args, list[Value]]  # by the operands of each point, what is applied to them
+
+
+def group_calls(fn: Function) -> Function:
+    """`fn` with calls of libm in groups, which are computed as early as they can be.
+
+    Two calls with equally many calls on the longest way to each cannot depend on each other: those
+    of one kind become a group. All else stays in order, what a group needs before it. The bodies
+    of the groups have only operations with an `emit` rule.
+    """
+    values = fn.live()
+    levels = [
+        {kind: group for kind, group in groups.items() if len(group) >= LEAST}
+        for groups in _levels(values)
+    ]
+    if not any(levels):
+        return fn
+    parts = _parts(values, levels)
+    graph = Graph()
+    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    params = tuple(known.values())
+    results: dict[Value, list[Value]] = {}  # of operations with several
+    for part, groups in zip(parts, [*levels, {}], strict=True):
+        for value in part:
+            if value in known:
+                continue
+            if value.op is ITEM and value.args[0] in results:
+                known[value] = results[value.args[0]][value.attr("index")]
+                continue
+            graph.location = value.location
+            args = tuple([known[a] for a in value.args])
+            known[value] = graph.add(value.op, args, value.attrs, value.type)
+        for kind, group in groups.items():
+            _add(graph, kind, group, known, results)
+    graph.location = None
+    return Function(fn.name, params, tuple([known[o] for o in fn.outputs]), fn.result)
+
+
+def _levels(values: list[Value]) -> list[dict[Kind, Group]]:
+    """The calls by the number of calls on the longest way to them, and by kind."""
+    depth: dict[Value, int] = {}
+    found: list[Group] = []
+    calls: dict[tuple[Op, Attrs], bool] = {}
+    for value in values:
+        args = value.args
+        if not args:
+            depth[value] = 0
+            continue
+        level = depth[args[0]] if len(args) == 1 else max([depth[a] for a in args])
+        key = value.op, value.attrs
+        is_call = calls.get(key)
+        if is_call is None:
+            is_call = calls[key] = _is_call(*key, len(args))
+        if is_call and args[0].type == F64:
+            while level >= len(found):
+                found.append({})
+            found[level].setdefault(args, []).append(value)
+            level += 1
+        depth[value] = level
+    levels: list[dict[Kind, Group]] = []
+    for group in found:
+        kinds: dict[Kind, Group] = {}
+        for args, applied in group.items():
+            applied.sort(key=lambda v: v.op.name)
+            kinds.setdefault(tuple([(v.op, v.attrs) for v in applied]), {})[args] = applied
+        levels.append(kinds)
+    return levels
+
+
+def _parts(values: list[Value], levels: list[dict[Kind, Group]]) -> list[list[Value]]:
+    """The values outside groups: those that each level needs and no earlier one, and the rest."""
+    last = len(levels)
+    at: dict[Value, int] = {}
+    for level, groups in enumerate(levels):
+        for group in groups.values():
+            for applied in group.values():
+                at.update(dict.fromkeys(applied, level))
+    grouped = set(at)
+    for value in reversed(values):
+        level = at.setdefault(value, last)
+        for arg in value.args:
+            if arg not in grouped and at.get(arg, last) >= level:
+                at[arg] = level
+    parts: list[list[Value]] = [[] for _ in range(last + 1)]
+    for value in values:
+        if value not in grouped:
+            parts[at[value]].append(value)
+    return parts
+
+
+def _add(
+    graph: Graph,
+    kind: Kind,
+    group: Group,
+    known: dict[Value, Value],
+    results: dict[Value, list[Value]],
+) -> None:
+    """Add a group, and say in `known` and `results` what takes the place of its values."""
+    count = len(group)
+    operands = tuple([known[a] for args in zip(*group, strict=True) for a in args])
+    body = _body(kind, len(operands) // count)
+    graph.location = next(iter(group.values()))[0].location
+    type = TupleType((F64,) * (count * len(body.outputs)))
+    made = graph.add(map_points, operands, (("body", body),), type)
+    for i, applied in enumerate(group.values()):
+        first = i
+        for value in applied:
+            several = isinstance(value.type, TupleType)
+            width = len(value.type.elements) if isinstance(value.type, TupleType) else 1
+            items = [
+                graph.add(ITEM, (made,), (("index", first + k * count),), F64) for k in range(width)
+            ]
+            first += width * count
+            if several:
+                results[value] = items
+            else:
+                known[value] = items[0]
+
+
+def _body(kind: Kind, arity: int) -> Function:
+    """The function of `arity` numbers that returns what all of `kind` give on them."""
+    graph = Graph()
+    params = tuple([graph.param(f"x{i}", F64) for i in range(arity)])
+    outputs: list[Value] = []
+    for op, attrs in kind:
+        made = graph.add(op, params, attrs)
+        if isinstance(made.type, TupleType):
+            count = len(made.type.elements)
+            outputs += [graph.add(ITEM, (made,), (("index", i),)) for i in range(count)]
+        else:
+            outputs.append(made)
+    tree = Branch(tuple([Leaf(f"value_{i}") for i in range(len(outputs))]))
+    name = "_".join([op.name for op, _ in kind])
+    return contract(expand(Function(name, params, tuple(outputs), tree)))
+
+
+class _Listener:
+    """An `Emitter` that emits nothing, and hears which functions are called."""
+
+    def __init__(self) -> None:
+        self.heard: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        def spoken(*operands: Any) -> tuple[str, str]:
+            self.heard.add(name)
+            return "", ""
+
+        return spoken
+
+
+def _is_call(op: Op, attrs: Attrs, arity: int) -> bool:
+    """Whether the elementwise `op` comes down to libm's functions of numbers, and no others."""
+    if not op.elementwise or not (op.emit or op.expand):
+        return False
+    listener = _Listener()
+    try:
+        body = _body(((op, attrs),), arity)
+    except ShapeError:  # of other than floating-point operands
+        return False
+    for value in body.live():
+        if value.op.emit is not None and value.args:
+            value.op.emit(listener, *value.args, **dict(value.attrs))
+    return not {"libm", "sincos"}.isdisjoint(listener.heard) and "special" not in listener.heard
