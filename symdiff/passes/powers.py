@@ -11,7 +11,8 @@ import math
 from typing import Final
 
 from symdiff.ir import Attrs, Function, Op, Value, rewrite
-from symdiff.ops import div, mul, pow, sqrt
+from symdiff.ops import abs as abs_
+from symdiff.ops import div, eq, like, mul, pow, sqrt, where
 from symdiff.passes.loops import inside
 from symdiff.passes.simplify import number, simplification
 
@@ -21,10 +22,54 @@ _HALF_POWERS: Final = (0.5, 1.5, 2.5)
 
 @inside
 def reduce_powers(fn: Function) -> Function:
-    """`fn` with constant powers that are small multiples of 1/2 taken apart."""
+    """`fn` with powers c taken apart that are small multiples of 1/2, or next to c - 1."""
     if not any(v.op is pow for v in fn.live()):
         return fn
-    return rewrite(fn, rule)
+    return _share_powers(rewrite(fn, rule))
+
+
+def _share_powers(fn: Function) -> Function:
+    """`fn` with one of x**c and x**(c - 1), a power and its derivative, made from the other.
+
+    The product and the quotient have the power's value also at 0 and at infinity, or are not used
+    there.
+    """
+    exponents: dict[Value, set[float]] = {}
+    for value in fn.live():
+        c = _exponent(value)
+        if c is not None:
+            exponents.setdefault(value.args[0], set()).add(c)
+    # By the smaller one of each pair.
+    larger = {x: {c - 1: c for c in known if c - 1 in known} for x, known in exponents.items()}
+    if not any(larger.values()):
+        return fn
+
+    def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
+        c = _exponent(value)
+        if c is None:
+            return None
+        x, pairs = args[0], larger[value.args[0]]
+        if c > 1 and c - 1 in pairs:
+            return mul(_signless(x, c), pow(x, c - 1))
+        if c >= 0 or c not in pairs:
+            return None
+        quotient = div(pow(x, pairs[c]), _signless(x, c))
+        if pairs[c] < 0:
+            return quotient
+        finite = where(eq(abs_(x), like(x, math.inf)), like(x, 0.0), quotient)
+        return where(eq(x, like(x, 0.0)), like(x, math.inf), finite)
+
+    return rewrite(fn, simplification, visit)
+
+
+def _signless(x: Value, c: float) -> Value:
+    """x or, next to a power that is not whole, |x|: x < 0 gives NaN, and -0.0 and -inf no sign."""
+    return x if c == int(c) else abs_(x)
+
+
+def _exponent(value: Value) -> float | None:
+    """The constant exponent of a power."""
+    return number(value.args[1]) if value.op is pow else None
 
 
 def rule(op: Op, args: tuple[Value, ...], attrs: Attrs) -> Value | None:

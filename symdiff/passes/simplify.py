@@ -82,9 +82,9 @@ def _out_of_order(x: Value, y: Value) -> bool:
 def _neg(x: Value) -> Value | None:
     if x.op is neg:
         return x.args[0]
-    if x.op is mul and number(x.args[0]) is not None:
-        return mul(neg(x.args[0]), x.args[1])
-    return None
+    # The constant is made here, not by `neg`: the graph may hold that one from before the rules.
+    c = number(x.args[0]) if x.op is mul and x.type.dtype.kind == "f" else None
+    return None if c is None else mul(like(x, -c), x.args[1])
 
 
 def _add(x: Value, y: Value) -> Value | None:
@@ -120,7 +120,7 @@ def _mul(x: Value, y: Value) -> Value | None:
     if x.op is neg and y.op is neg:
         return mul(x.args[0], y.args[0])
     if y.op is neg:
-        return mul(neg(x), y.args[0]) if c is not None else neg(mul(x, y.args[0]))
+        return neg(mul(x, y.args[0]))
     if x.op is neg:
         return neg(mul(x.args[0], y))
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -256,3 +257,22 @@ def test_contraction_leaves_no_rest_where_products_cancel(addend: Any) -> None:
     fn = build(lambda x, y: ops.sqrt(ops.sub(ops.mul(x, x), addend(y))))
     points = np.random.default_rng(0).uniform(0.1, 3, 500)
     assert np.all(sd.compile(sd.Function(fn))(points, points) == 0.0)
+
+
+@pytest.mark.parametrize("c", [0.3, 1.7, 3.21, 20.0, 1.0001, -0.4, -1.5001, -20.0])
+def test_a_power_and_its_derivative_are_one_power(c: float) -> None:
+    function = sd.value_and_grad(f"x**({c})")
+    assert [v.op for v in function.optimized().live()].count(ops.pow) == 1
+    kernel = sd.compile(function)
+    with np.errstate(all="ignore"):
+        for x in (0.0, -0.0, math.inf, -math.inf, math.nan, 1e300, -2.0, 2.0, 1e-9, 5e-324):
+            expected = np.power(x, c), c * np.power(x, c - 1)
+            # c - 1 is rounded before it becomes an exponent, but not as a quotient.
+            rounding = 1e-15 + 2e-16 * abs(math.log(abs(x) or 1)) if math.isfinite(x) else 0
+            np.testing.assert_allclose(kernel(x), expected, rtol=4 * rounding)
+
+
+def test_negative_constants_from_before_the_rules() -> None:
+    """`neg` of a constant, which the parser leaves as it is, next to a product with it."""
+    assert sd.value_and_grad("x**(-0.4)")(2.0)[1] == pytest.approx(-0.4 * 2.0**-1.4)
+    assert sd.grad("-(-3)*x*(-3)")(1.0) == -9.0
