@@ -320,8 +320,9 @@ def _prepared(whole: Function, options: dict[str, Any]) -> ir.Function:
 
 def lowered(fn: ir.Function) -> ir.Function:
     """`fn`, which has been optimised, in what machine code is made of."""
-    long = back_ends().is_long(fn)
-    return passes.contract(passes.run(passes.LOWERING_OF_LONG if long else passes.LOWERING, fn))
+    if back_ends().is_long(fn):
+        return passes.group_calls(fn)
+    return passes.contract(passes.run(passes.LOWERING, fn))
 
 
 def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Program:

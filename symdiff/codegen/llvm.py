@@ -35,10 +35,18 @@ class LLVMEmitter:
 
     `dtype` is that of the operation being emitted, `declarations` what the module must declare,
     `lanes` how many points every register holds, and `went_lane_by_lane` says whether a function
-    had to be called for each of them.
+    had to be called for each of them. `prefix` begins the names of registers. With "%" they are
+    numbers, which LLVM reads faster; the lines must then stay in their order and be those of a
+    function without other registers.
     """
 
-    def __init__(self, flags: str = "", lanes: int = 1, vectors: VectorMath = NO_VECTORS) -> None:
+    def __init__(
+        self,
+        flags: str = "",
+        lanes: int = 1,
+        vectors: VectorMath = NO_VECTORS,
+        prefix: str = "%t",
+    ) -> None:
         self.lines: list[str] = []
         self.declarations: dict[str, str] = {}
         self.dtype: DType = f64
@@ -47,6 +55,7 @@ class LLVMEmitter:
         self.went_lane_by_lane = False
         self._flags = f" {flags}" if flags else ""
         self._count = 0
+        self._prefix = prefix
 
     def fresh(self) -> LLVMEmitter:
         """An emitter of the same kind that has written nothing yet."""
@@ -56,7 +65,7 @@ class LLVMEmitter:
 
     def put(self, instruction: str) -> str:
         """A new register holding the result of `instruction`."""
-        register = f"%t{self._count}"
+        register = f"{self._prefix}{self._count}"
         self._count += 1
         self.lines.append(f"  {register} = {instruction}")
         return register

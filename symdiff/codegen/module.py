@@ -210,7 +210,7 @@ class _Module:
             places.setdefault(output, []).append(i)
         position = {p: i for i, p in enumerate(self.fn.params)}
         for chunk in plan.chunks:
-            b = LLVMEmitter(self.flags)
+            b = LLVMEmitter(self.flags, prefix="%")
             if chunk[0] in plan.points:
                 self._map_points(b, chunk, position, plan, places)
                 continue
@@ -230,7 +230,7 @@ class _Module:
             self._finish_chunk(b)
         given = [(i, v) for i, v in enumerate(self.fn.outputs) if v in position or v.op is CONST]
         for first in range(0, len(given), CHUNK):
-            b = LLVMEmitter(self.flags)
+            b = LLVMEmitter(self.flags, prefix="%")
             for i, value in given[first : first + CHUNK]:
                 register = self._operand_of_chunk(b, value, position, plan)
                 b.store(value.type.dtype, register, b.offset("%out", i))
@@ -275,6 +275,7 @@ class _Module:
         return b.load(value.type.dtype, b.offset("%ws", plan.slots[value]))
 
     def _finish_chunk(self, b: LLVMEmitter) -> None:
+        b.lines.insert(0, "entry:")  # or it would be number 0
         b.lines.append("  ret void")
         arguments = "ptr noalias %in, ptr noalias %out, ptr noalias %ws"
         self._finish(f"internal void @{self.symbol}.chunk{self.chunk_count}({arguments})", b)

@@ -12,12 +12,13 @@ from symdiff.ir.graph import (
     Location,
     Rule,
     Value,
+    Visit,
     live,
     use_counts,
 )
 from symdiff.ir.interpret import interpret
 from symdiff.ir.op import Notation, Op
-from symdiff.ir.rewrite import Visit, copy_into, rewrite
+from symdiff.ir.rewrite import copy_into, rewrite
 from symdiff.ir.text import print_function, read_function
 from symdiff.ir.tree import (
     Branch,

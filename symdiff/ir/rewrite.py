@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 
-from symdiff.ir.graph import Function, Graph, Rule, Value, live
-
-Visit = Callable[[Value, tuple[Value, ...]], "Value | None"]
+from symdiff.ir.graph import Function, Graph, Rule, Value, Visit, live
+from symdiff.ir.op import Op
 
 
 def copy_into(
@@ -14,32 +13,53 @@ def copy_into(
     outputs: Iterable[Value],
     known: dict[Value, Value],
     visit: Visit | None = None,
+    ops: Collection[Op] | None = None,
 ) -> tuple[Value, ...]:
     """Copies of `outputs` in `graph`; values in `known` are replaced by what they map to.
 
     `visit(value, args)`, where given, sees each value with its operands already copied and may
-    return what takes its place. `known` grows by every value copied.
+    return what takes its place; with `ops`, only the values of these operations. `known` grows by
+    every value copied.
     """
     outputs = tuple(outputs)
-    for value in live(outputs):
-        if value not in known:
-            graph.location = value.location
-            args = tuple([known[a] for a in value.args])
-            copy = visit(value, args) if visit else None
-            known[value] = copy or graph.add(value.op, args, value.attrs, value.type)
-    graph.location = None
+    _copy(graph, live(outputs), known, visit, ops)
     return tuple([known[v] for v in outputs])
 
 
-def rewrite(fn: Function, rule: Rule | None = None, visit: Visit | None = None) -> Function:
+def _copy(
+    graph: Graph,
+    values: Iterable[Value],
+    known: dict[Value, Value],
+    visit: Visit | None,
+    ops: Collection[Op] | None,
+) -> None:
+    if graph.rule is None:
+        graph.take(values, known, visit, ops)
+        return
+    for value in values:
+        if value not in known:
+            graph.location = value.location
+            args = tuple([known[a] for a in value.args])
+            copy = visit(value, args) if visit and (ops is None or value.op in ops) else None
+            known[value] = copy or graph.add(value.op, args, value.attrs, value.type)
+    graph.location = None
+
+
+def rewrite(
+    fn: Function,
+    rule: Rule | None = None,
+    visit: Visit | None = None,
+    ops: Collection[Op] | None = None,
+) -> Function:
     """`fn` rebuilt in a graph of its own, operands first; dead values go, parameters stay.
 
     `rule(op, args, attrs)` is applied to every operation before it is added, those that the rule
     itself builds included, so a chain of simplifications is done in one walk. `visit` is for
-    decisions that need the value of the old graph (see `copy_into`). Both return None to leave
-    things as they are.
+    decisions that need the value of the old graph, `ops` says which (see `copy_into`). Both return
+    None to leave things as they are.
     """
     graph = Graph(rule)
     known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
     params = tuple(known.values())
-    return Function(fn.name, params, copy_into(graph, fn.outputs, known, visit), fn.result)
+    _copy(graph, fn.live(), known, visit, ops)
+    return Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)

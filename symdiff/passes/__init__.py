@@ -36,9 +36,6 @@ PIPELINE: Final[tuple[Pass, ...]] = (
 LOWERING: Final[tuple[Pass, ...]] = (expand,)
 """On the way to a back end: of elementwise operations, those with an `emit` rule are left."""
 
-LOWERING_OF_LONG: Final[tuple[Pass, ...]] = (group_calls, expand)
-"""The same for straight-line code that is too long to be optimised."""
-
 
 def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Function:
     """`fn` through each pass in turn; with `check`, verified after each."""
@@ -50,7 +47,7 @@ def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Funct
 
 
 __all__ = [
-    "LOWERING", "LOWERING_OF_LONG", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
+    "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
     "count_operations", "expand", "fast_math", "group_calls", "inline_custom", "inside",
     "map_bodies", "pair_sincos", "peak_live", "reduce_powers", "run", "schedule", "simplification",
     "simplify", "simplify_loops", "stabilize",

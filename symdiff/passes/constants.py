@@ -23,8 +23,7 @@ _PYTHON: Final[dict[Op, Callable[..., Any]]] = {
 
 def number(value: Value) -> float | None:
     """The Python number that every element of `value` is, or None if it is no such constant."""
-    literal = value.literal
-    return None if literal is None else literal.scalar
+    return value.attrs[0][1].scalar if value.op is CONST else None
 
 
 def is_zero(value: Value) -> bool:

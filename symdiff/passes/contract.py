@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from symdiff.ir import Function, Value, rewrite, use_counts
+from symdiff.ir import Function, Value, Visit, rewrite, use_counts
 from symdiff.ops import abs, add, copysign, fma, max, min, mul, neg, sub, where
 from symdiff.passes.loops import inside
 
 # What hands a product on, alone or as a term, so that it may still cancel against another one.
 _TRANSPARENT = (abs, add, copysign, max, min, neg, sub, where)
+CONTRACTED: Final = (add, sub)
 
 
 @inside
@@ -21,11 +23,16 @@ def contract(fn: Function) -> Function:
     would be negative at x = y, and a square root of it a NaN. What is left are polynomials:
     `x*y + c`.
     """
+    return rewrite(fn, visit=contraction(fn), ops=CONTRACTED)
+
+
+def contraction(fn: Function) -> Visit:
+    """What shows `ir.rewrite` the multiply-add for each sum in `fn`, a value of `CONTRACTED`."""
     uses = use_counts(fn)
     rounded = _products(uses)
 
     def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
-        if (value.op is not add and value.op is not sub) or value.type.dtype.kind != "f":
+        if value.type.dtype.kind != "f":
             return None
         (x, y), (new_x, new_y) = value.args, args
         if x.op is mul and uses[x] == 1 and y not in rounded:
@@ -35,7 +42,7 @@ def contract(fn: Function) -> Function:
             return fma(a if value.op is add else neg(a), b, new_x)
         return None
 
-    return rewrite(fn, visit=visit)
+    return visit
 
 
 def _products(values: Iterable[Value]) -> set[Value]:

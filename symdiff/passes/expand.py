@@ -6,6 +6,8 @@ out shared: sigmoid(x) and its derivative use one exponential, tanh(x) and its d
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from symdiff.ir import Function, Value, rewrite
 from symdiff.passes.loops import inside
 from symdiff.passes.powers import rule
@@ -17,17 +19,20 @@ def expand(fn: Function) -> Function:
 
     Operations on whole arrays stay as they are: which way to compute them is the back end's choice.
     """
-    expandable = [v for v in fn.live() if v.op.expand and v.op.elementwise]
-    if not expandable:
+    expanded = set(to_expand(fn.live()))
+    if not expanded:
         return fn
-    present = {(v.op.name, v.args) for v in expandable}
 
     def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
-        op = value.op
-        if op.expand is None or not op.elementwise:
+        if value not in expanded or value.op.expand is None:
             return None
-        if op.emit and (op.partner, value.args) not in present:
-            return None
-        return op.expand(*args, **dict(value.attrs))
+        return value.op.expand(*args, **dict(value.attrs))
 
-    return rewrite(fn, rule, visit)
+    return rewrite(fn, rule, visit, {value.op for value in expanded})
+
+
+def to_expand(values: Iterable[Value]) -> list[Value]:
+    """Those of `values` that are to be replaced by simpler ones."""
+    found = [v for v in values if v.op.expand and v.op.elementwise]
+    present = {(v.op.name, v.args) for v in found}
+    return [v for v in found if not v.op.emit or (v.op.partner, v.args) in present]

@@ -8,13 +8,14 @@ derivative at one operand, say, are one body with two outputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from symdiff.errors import ShapeError
 from symdiff.ir import F64, ITEM, Attrs, Branch, Function, Graph, Leaf, Op, TupleType, Value
-from symdiff.ops import map_points
-from symdiff.passes.contract import contract
-from symdiff.passes.expand import expand
+from symdiff.ops import inline, map_points
+from symdiff.passes.contract import CONTRACTED, contract, contraction
+from symdiff.passes.expand import expand, to_expand
 
 LEAST: Final = 4  # points of a group: for fewer, vectors gain nothing
 
@@ -24,11 +25,11 @@ Group = dict[Args, list[Value]]  # by the operands of each point, what is applie
 
 
 def group_calls(fn: Function) -> Function:
-    """`fn` with calls of libm in groups, which are computed as early as they can be.
+    """`fn` for the back end, with calls of libm in groups, computed as early as they can be.
 
     Two calls with equally many calls on the longest way to each cannot depend on each other: those
-    of one kind become a group. All else stays in order, what a group needs before it. The bodies
-    of the groups have only operations with an `emit` rule.
+    of one kind become a group. All else stays in order, what a group needs before it. Both `fn` and
+    the bodies of the groups are expanded and contracted.
     """
     values = fn.live()
     levels = [
@@ -36,29 +37,34 @@ def group_calls(fn: Function) -> Function:
         for groups in _levels(values)
     ]
     if not any(levels):
-        return fn
+        return contract(expand(fn))
     parts = _parts(values, levels)
+    expanded = set(to_expand([value for part in parts for value in part]))
+    fuse = contraction(fn)
+    results: dict[Value, list[Value]] = {}  # of operations with several
+
+    def visit(value: Value, args: Args) -> Value | None:
+        if value.op is ITEM:
+            items = results.get(value.args[0])
+            index: int = value.attr("index")
+            return None if items is None else items[index]
+        if value in expanded:
+            return inline(_body(((value.op, value.attrs),), len(args)), args)[0]
+        return fuse(value, args) if value.op in CONTRACTED else None
+
+    ops = {ITEM, *CONTRACTED, *(value.op for value in expanded)}
     graph = Graph()
     known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
     params = tuple(known.values())
-    results: dict[Value, list[Value]] = {}  # of operations with several
     for part, groups in zip(parts, [*levels, {}], strict=True):
-        for value in part:
-            if value in known:
-                continue
-            if value.op is ITEM and value.args[0] in results:
-                known[value] = results[value.args[0]][value.attr("index")]
-                continue
-            graph.location = value.location
-            args = tuple([known[a] for a in value.args])
-            known[value] = graph.add(value.op, args, value.attrs, value.type)
+        graph.take(part, known, visit, ops)
         for kind, group in groups.items():
             _add(graph, kind, group, known, results)
     graph.location = None
     return Function(fn.name, params, tuple([known[o] for o in fn.outputs]), fn.result)
 
 
-def _levels(values: list[Value]) -> list[dict[Kind, Group]]:
+def _levels(values: Sequence[Value]) -> list[dict[Kind, Group]]:
     """The calls by the number of calls on the longest way to them, and by kind."""
     depth: dict[Value, int] = {}
     found: list[Group] = []
@@ -89,7 +95,7 @@ def _levels(values: list[Value]) -> list[dict[Kind, Group]]:
     return levels
 
 
-def _parts(values: list[Value], levels: list[dict[Kind, Group]]) -> list[list[Value]]:
+def _parts(values: Sequence[Value], levels: list[dict[Kind, Group]]) -> list[list[Value]]:
     """The values outside groups: those that each level needs and no earlier one, and the rest."""
     last = len(levels)
     at: dict[Value, int] = {}
@@ -117,7 +123,10 @@ def _add(
     known: dict[Value, Value],
     results: dict[Value, list[Value]],
 ) -> None:
-    """Add a group, and say in `known` and `results` what takes the place of its values."""
+    """Add a group, and say in `known` what takes the place of its values.
+
+    Of those with several results, that is the first one; all of them are in `results`.
+    """
     count = len(group)
     operands = tuple([known[a] for args in zip(*group, strict=True) for a in args])
     body = _body(kind, len(operands) // count)
@@ -127,16 +136,14 @@ def _add(
     for i, applied in enumerate(group.values()):
         first = i
         for value in applied:
-            several = isinstance(value.type, TupleType)
             width = len(value.type.elements) if isinstance(value.type, TupleType) else 1
             items = [
                 graph.add(ITEM, (made,), (("index", first + k * count),), F64) for k in range(width)
             ]
             first += width * count
-            if several:
+            if width > 1:
                 results[value] = items
-            else:
-                known[value] = items[0]
+            known[value] = items[0]
 
 
 def _body(kind: Kind, arity: int) -> Function:

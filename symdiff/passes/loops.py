@@ -72,7 +72,7 @@ def inline_custom(fn: Function) -> Function:
             return results[value.args[0]][index]
         return None
 
-    return rewrite(fn, None, visit)
+    return rewrite(fn, None, visit, (stop_gradient, custom, ITEM))
 
 
 def _has(fn: Function, *ops: object) -> bool:

@@ -14,45 +14,59 @@ def schedule(fn: Function) -> Function:
     (Sethi and Ullman 1970, taken as a heuristic on shared graphs). Constants and parameters cost
     nothing.
     """
-    need = _register_need(fn.live())
-    graph = Graph()
-    known: dict[Value, Value] = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
-    params = tuple(known.values())
+    need = _register_need(fn)
+    done = bytearray(len(need))
+    order: list[Value] = []
+    for param in fn.params:
+        done[param.index] = 1
     for output in fn.outputs:
         stack = [output]
         while stack:
             value = stack[-1]
-            if value in known:
+            if done[value.index]:
                 stack.pop()
                 continue
-            waiting = [a for a in value.args if a not in known]
-            if waiting:
+            args = value.args
+            if len(args) == 2:  # the common case, written out
+                x, y = args
+                if done[x.index]:
+                    waiting = () if done[y.index] else (y,)
+                elif done[y.index]:
+                    waiting = (x,)
+                else:
+                    waiting = (x, y) if need[x.index] < need[y.index] else (y, x)
+            else:
                 # The last one pushed is evaluated first; ties keep the order of the operands.
-                waiting.reverse()
+                waiting = [a for a in reversed(args) if not done[a.index]]
                 if len(waiting) > 1:
-                    waiting.sort(key=need.__getitem__)
+                    waiting.sort(key=lambda a: need[a.index])
+            if waiting:
                 stack += waiting
-                continue
-            stack.pop()
-            graph.location = value.location
-            args = tuple([known[a] for a in value.args])
-            known[value] = graph.add(value.op, args, value.attrs, value.type)
-    graph.location = None
-    return Function(fn.name, params, tuple(known[v] for v in fn.outputs), fn.result)
+            else:
+                stack.pop()
+                done[value.index] = 1
+                order.append(value)
+    graph = Graph()
+    known: dict[Value, Value] = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    params = tuple(known.values())
+    graph.take(order, known)
+    return Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)
 
 
-def _register_need(values: list[Value]) -> dict[Value, int]:
-    """The Sethi-Ullman number of each value: the registers that it takes to evaluate it."""
-    need: dict[Value, int] = {}
+def _register_need(fn: Function) -> list[int]:
+    """The Sethi-Ullman number of each live value, by its index: the registers to evaluate it."""
+    values = fn.live()
+    need = [0] * (len(fn.graph.values))
     for value in values:
-        if not value.args:
-            need[value] = 0
-            continue
-        if len(value.args) == 1:
-            need[value] = max(1, need[value.args[0]])
-            continue
-        needs = sorted([need[a] for a in set(value.args)], reverse=True)
-        need[value] = max(1, *[n + i for i, n in enumerate(needs)])
+        args = value.args
+        if len(args) == 2 and args[0] is not args[1]:
+            n, m = need[args[0].index], need[args[1].index]
+            need[value.index] = max(1, n, m) if n != m else n + 1
+        elif len(args) <= 2:
+            need[value.index] = max(1, need[args[0].index]) if args else 0
+        else:
+            needs = sorted([need[a.index] for a in set(args)], reverse=True)
+            need[value.index] = max(1, *[n + i for i, n in enumerate(needs)])
     return need
 
 

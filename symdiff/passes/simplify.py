@@ -54,8 +54,11 @@ def simplification(op: Op, args: Args, attrs: Attrs) -> Value | None:
     """The simpler value that `op` on `args` is equal to, or None."""
     if not args:
         return None
-    if op.commutative and _out_of_order(*args):
-        return args[0].graph.add(op, (args[1], args[0]), attrs)
+    if op.commutative:
+        # Canonical order: a constant first, then as they were made.
+        x, y = args
+        if (x.index > y.index) if (x.op is CONST) is (y.op is CONST) else (y.op is CONST):
+            return x.graph.add(op, (y, x), attrs)
     rule = _RULES.get(op)
     simpler = rule(*args) if rule else None
     if simpler is not None:
@@ -72,11 +75,6 @@ def simplification(op: Op, args: Args, attrs: Attrs) -> Value | None:
         if simpler is not None:
             return simpler
     return shapes.sink(op, args, attrs) if last.type.shape else None
-
-
-def _out_of_order(x: Value, y: Value) -> bool:
-    """Canonical order of commutative operands: constants first, then as they were made."""
-    return (x.op is not CONST, x.index) > (y.op is not CONST, y.index)
 
 
 def _neg(x: Value) -> Value | None:

@@ -11,15 +11,14 @@ from symdiff.passes.loops import inside
 def pair_sincos(fn: Function) -> Function:
     """`fn` with every pair sin(x), cos(x) computed by one operation."""
     live = fn.live()
-    sines = {v.args[0] for v in live if v.op is sin}
-    both = sines & {v.args[0] for v in live if v.op is cos}
+    both = {v.args[0] for v in live if v.op is sin} & {v.args[0] for v in live if v.op is cos}
     if not both:
         return fn
 
     def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
-        if value.op in (sin, cos) and value.args[0] in both:
-            index = int(value.op is cos)
-            return args[0].graph.add(ITEM, (sincos(*args),), (("index", index),))
-        return None
+        if value.args[0] not in both:
+            return None
+        index = int(value.op is cos)
+        return args[0].graph.add(ITEM, (sincos(*args),), (("index", index),), value.type)
 
-    return rewrite(fn, visit=visit)
+    return rewrite(fn, visit=visit, ops=(sin, cos))

@@ -7,7 +7,7 @@ a store and some loads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Final
 
@@ -96,12 +96,12 @@ def _given(value: Value) -> bool:
     return value.op is PARAM or value.op is CONST
 
 
-def _forced(fn: Function, live: list[Value]) -> set[Value]:
+def _forced(fn: Function, live: Sequence[Value]) -> set[Value]:
     found = {v for v in live if needs_memory(v)} | set(fn.outputs) | whole_operands(fn)
     return {v for v in found if not _given(v) and not hasattr(v.type, "elements")}
 
 
-def _cut_chains(live: list[Value], fixed: set[Value]) -> None:
+def _cut_chains(live: Sequence[Value], fixed: set[Value]) -> None:
     """Store something now and then along computations that are very long."""
     length: dict[Value, int] = {}
     for value in live:
@@ -123,7 +123,7 @@ def whole_operands(fn: Function) -> set[Value]:
     return found
 
 
-def _costs(live: list[Value], stored: set[Value], gather: int) -> dict[Value, int]:
+def _costs(live: Sequence[Value], stored: set[Value], gather: int) -> dict[Value, int]:
     """The operations that it takes to have one element of each value where it is used.
 
     `gather` is the cost of reading at a computed place.
@@ -146,7 +146,7 @@ def _costs(live: list[Value], stored: set[Value], gather: int) -> dict[Value, in
 
 
 def _worth_storing(
-    live: list[Value], fixed: set[Value], cheap: dict[Value, int], dear: dict[Value, int]
+    live: Sequence[Value], fixed: set[Value], cheap: dict[Value, int], dear: dict[Value, int]
 ) -> set[Value]:
     """`fixed` and the expensive values that would be computed more than once.
 
