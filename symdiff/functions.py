@@ -350,6 +350,7 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         native=native,
         record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
         support=back_ends().SUPPORT,
+        entry=back_ends().ENTRY,
         texts={
             "ir": lambda: ir.print_function(fn),
             "c": lambda: back_ends().c_source(expanded()),
@@ -362,6 +363,7 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         target=options["target"],
         checks=place.checks,
         loops=place.loops is not None,
+        long=place.long,
         stages=stages,
     )
 

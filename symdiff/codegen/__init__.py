@@ -3,6 +3,7 @@
 from symdiff.codegen.c import c_header
 from symdiff.codegen.c_source import c_source
 from symdiff.codegen.dot import dot
+from symdiff.codegen.entry import ENTRY
 from symdiff.codegen.formula import assignments, formula
 from symdiff.codegen.latex import latex
 from symdiff.codegen.module import Layout, is_long, layout, loop_text, lower, named_tuples
@@ -13,7 +14,7 @@ from symdiff.codegen.vector_math import Machine
 from symdiff.codegen.vectors import VectorMath
 
 __all__ = [
-    "SUPPORT", "Layout", "Machine", "VectorMath", "assignments", "c_header", "c_source", "dot",
-    "formula", "is_long", "latex", "layout", "loop_text", "lower", "named_tuples", "numpy_source",
-    "to_sympy",
+    "ENTRY", "SUPPORT", "Layout", "Machine", "VectorMath", "assignments", "c_header", "c_source",
+    "dot", "formula", "is_long", "latex", "layout", "loop_text", "lower", "named_tuples",
+    "numpy_source", "to_sympy",
 ]  # fmt: skip

@@ -37,12 +37,14 @@ from symdiff.codegen.llvm import (
 from symdiff.codegen.loops import Program as LoopProgram
 from symdiff.codegen.loops import build_program, has_tensors, print_program
 from symdiff.codegen.loops.module import grouped, lower_program
+from symdiff.codegen.loops.program import work
 from symdiff.codegen.points import points_function
 from symdiff.codegen.vectors import NO_VECTORS, VectorMath
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
 
 RELEASE_GIL_ABOVE: Final = 5000  # values: some microseconds of work
+RELEASE_GIL_IN_LOOPS: Final = 50_000  # operations, of which a vector does several at once
 FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay visible
 
 # Offsets in CPython objects, in bytes; runtime.native checks them before it uses @NAME.call.
@@ -84,6 +86,13 @@ class Layout:
         """The number of 8-byte words that a batch of many points needs as `ws`."""
         groups = self.groups(vectors)
         return max(self.workspace, -(-groups.workspace // 8) if groups else 0)
+
+    @property
+    def long(self) -> bool:
+        """Whether one point is so much work that other threads are to run meanwhile."""
+        if self.loops is not None:
+            return work(self.loops) > RELEASE_GIL_IN_LOOPS
+        return self.plan is not None and len(self.fn.live()) > RELEASE_GIL_ABOVE
 
     @property
     def checks(self) -> tuple[str, ...]:
@@ -408,8 +417,7 @@ class _Module:
             "body:",
         ]
         buffers = source, sink, _ = self._buffers(b, memory)
-        long = len(fn.live()) > RELEASE_GIL_ABOVE
-        thread = b.put("call ptr @PyEval_SaveThread()") if long else ""
+        thread = b.put("call ptr @PyEval_SaveThread()") if self.place.long else ""
         if self.plan is None:
             self._point(
                 b,

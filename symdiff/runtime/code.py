@@ -63,6 +63,10 @@ class Code:
                 self._many = self.batch()
         return self._many
 
+    def batch_address(self) -> int:
+        """The address of the batch loop."""
+        return self._address("batch")
+
     def image(self, wrapper: str) -> Image:
         """The object file that holds `wrapper`."""
         wrappers = self._together(wrapper)
@@ -106,19 +110,20 @@ class Code:
     def _imports(self, wrappers: tuple[str, ...]) -> dict[str, int]:
         imports = _scipy_symbols(self._special[wrappers]) | _blas_symbols(self._blas[wrappers])
         if "call" in wrappers:
-            imports |= native.python_symbols() | _support(self._program.support).addresses
+            imports |= native.python_symbols() | support(self._program.support).addresses
             for i, kind in enumerate(self._program.record_types):
                 imports[f"{self._program.symbol}.type{i}"] = id(kind)
         return imports
 
 
 @once
-def _support(text: str) -> Loaded:
+def support(text: str) -> Loaded:
+    """What every CPython entry calls, from its LLVM text."""
     names = ["symdiff_read_numbers", "symdiff_pack_numbers", "symdiff_pack_objects"]
     return Loaded(engine.assemble(text), names, native.python_symbols())
 
 
-def _capsule_functions() -> tuple[Any, Any]:
+def capsule_functions() -> tuple[Any, Any]:
     """What reads the address and the signature from a capsule."""
     pointer: Any = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
@@ -132,7 +137,7 @@ def _blas_symbols(names: set[str]) -> dict[str, int]:
     if not names:
         return {}
     capsules: dict[str, Any] = import_module("scipy.linalg.cython_blas").__pyx_capi__
-    pointer, get_name = _capsule_functions()
+    pointer, get_name = capsule_functions()
     return {BLAS_PREFIX + name: pointer(capsules[name], get_name(capsules[name])) for name in names}
 
 
@@ -141,7 +146,7 @@ def _scipy_symbols(names: set[str]) -> dict[str, int]:
     if not names:
         return {}
     capsules: dict[str, Any] = import_module("scipy.special.cython_special").__pyx_capi__
-    pointer, get_name = _capsule_functions()
+    pointer, get_name = capsule_functions()
     found: dict[str, int] = {}
     for name in names:
         for key in (name, f"__pyx_fuse_0{name}", f"__pyx_fuse_1{name}"):

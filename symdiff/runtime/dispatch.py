@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import difflib
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
@@ -89,6 +90,8 @@ class Dispatcher:
         self._still = ctypes.addressof(self._steps)  # no steps: a single point
         self._address = address_reader()
         self._frames: list[_Frame] = []
+        self.fail = partial(_fail, program.name, program.checks)
+        self.native: Callable[..., Any] | None = None  # `spread` in machine code, if any
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at the given arguments, as Python numbers or as arrays.
@@ -99,7 +102,13 @@ class Dispatcher:
         """
         out = kwargs.pop("out", None) if kwargs else None
         operands = self._bind(args, kwargs)
-        return self.at(self._leaves(operands) if self._structured else operands, out)
+        if self._structured:
+            return (self.native or self.spread)(*self._leaves(operands), out=out)
+        return self.at(operands, out)
+
+    def spread(self, *leaves: Any, out: Any = None) -> Any:
+        """The outputs at the leaves of the arguments."""
+        return self.at(list(leaves), out)
 
     def at(self, operands: list[Any], out: Any = None) -> Any:
         """The outputs at the leaves of the arguments; the list is used up."""
@@ -165,7 +174,7 @@ class Dispatcher:
                 position += 1
             status = self._code.batch()(frame.start, self._still, 1, frame.workspace)
             if status:
-                raise self._failure(status)
+                self.fail(status)
             return [r if r.__class__ is np.ndarray else r.value for r in results]
         finally:
             if not self._frames:
@@ -193,9 +202,6 @@ class Dispatcher:
                 array = operands[position] = in_memory(array, (), ())[0]
                 pointers[position] = address(array)
         return True
-
-    def _failure(self, status: int) -> IndexRangeError:
-        return IndexRangeError(f"{self._program.name}: {self._program.checks[status - 1]}")
 
     # Any number of points.
 
@@ -271,7 +277,12 @@ class Dispatcher:
             workspace,
         )
         if status:
-            raise self._failure(status)
+            self.fail(status)
+
+
+def _fail(name: str, checks: Sequence[str], status: int) -> NoReturn:
+    """Raises what the status of a call means."""
+    raise IndexRangeError(f"{name}: {checks[status - 1]}")
 
 
 def _bytes(operand: Operand) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from symdiff.runtime import engine, native
+from symdiff.ir import Leaf
+from symdiff.runtime import engine, native, tables
 from symdiff.runtime.code import Code
 from symdiff.runtime.dispatch import Dispatcher
 from symdiff.runtime.once import once
 from symdiff.runtime.program import Program
+from symdiff.runtime.tables import Table
 
 
 class Kernel:
@@ -29,6 +31,7 @@ class Kernel:
     _program: Program
     _code: Code
     _dispatcher: Dispatcher
+    _table: Table  # where calls go through the entry of arrays
 
     @property
     def name(self) -> str:
@@ -102,7 +105,8 @@ class Kernel:
         if self._program.target != engine.HOST:
             wrapper = "c"
         else:
-            wrapper = "batch" if isinstance(self, PlainKernel) else "call"
+            own = self._program.native and not isinstance(self, PlainKernel)
+            wrapper = "call" if own else "batch"
         return self._code.image(wrapper).code_size
 
     @property
@@ -136,12 +140,24 @@ class Kernel:
         return self._dispatcher(*args, **kwargs)
 
     def at(self, leaves: list[Any]) -> Any:
-        """The outputs at the leaves of the arguments; the list is used up."""
-        return self._dispatcher.at(leaves)
+        """The outputs at the leaves of the arguments."""
+        dispatcher = self._dispatcher
+        return (dispatcher.native or dispatcher.spread)(*leaves)
 
 
 class PlainKernel(Kernel):
     """A kernel that is called through ctypes."""
+
+
+class Leaves:
+    """The call of a kernel with the leaves of its arguments."""
+
+    __slots__ = ()
+
+
+@once
+def _leaves_type() -> Any:
+    return native.vectorcall_type(Leaves)
 
 
 @once
@@ -158,16 +174,29 @@ def load(program: Program) -> Kernel:
         UnsupportedError: an operation cannot be compiled.
     """
     code = Code(program)
-    fast = program.native and native.available() and program.target == engine.HOST
-    kind = _fast_type() if fast else PlainKernel
-    kernel = object.__new__(kind)
+    host = program.target == engine.HOST
+    own = host and program.native and native.available()
+    tabled = host and not own and tables.suits(program)
+    flat = all(isinstance(tree, Leaf) for _, tree in program.arguments)
+    kernel = object.__new__(_fast_type() if own or (tabled and flat) else PlainKernel)
     dispatcher = Dispatcher(program, code)
-    for name, value in (("_program", program), ("_code", code), ("_dispatcher", dispatcher)):
-        object.__setattr__(kernel, name, value)
-    if fast:
+    parts: dict[str, Any] = {"_program": program, "_code": code, "_dispatcher": dispatcher}
+    if own:
         native.attach(kernel, code.entry(), dispatcher)
-    elif program.target == engine.HOST:
+    elif tabled:
+        table = Table(program, code, dispatcher.fail)
+        machine = tables.entries(program.entry, program.support)
+        entry = machine.addresses["symdiff_entry"]
+        if flat:
+            native.attach(kernel, entry, dispatcher, table.address)
+        # The kernel owns the fallback: with the dispatcher it would be a cycle.
+        parts |= {"_table": table, "_spread": dispatcher.spread}
+        dispatcher.native = leaves = object.__new__(_leaves_type())
+        native.attach(leaves, entry, parts["_spread"], table.address)
+    elif host:
         code.batch()
     else:
         code.image("c")
+    for name, value in parts.items():
+        object.__setattr__(kernel, name, value)
     return kernel

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from symdiff.runtime.once import once
 
-VECTORCALL_OFFSET, FALLBACK_OFFSET, DICT_OFFSET, WEAKLIST_OFFSET = 16, 24, 32, 40
-SIZE: Final = 48
+VECTORCALL_OFFSET, FALLBACK_OFFSET, DICT_OFFSET, WEAKLIST_OFFSET, TABLE_OFFSET = 16, 24, 32, 40, 48
+SIZE: Final = 56
 
 # From CPython's headers: object.h, typeslots.h, descrobject.h / structmember.h.
 _TP_CALL, _TP_MEMBERS = 50, 72
@@ -71,13 +71,16 @@ def python_symbols() -> dict[str, int]:
     """Addresses of what emitted code uses of CPython."""
     functions = (
         "PyErr_Clear", "PyErr_NoMemory", "PyErr_Occurred", "PyEval_RestoreThread",
-        "PyEval_SaveThread", "PyFloat_AsDouble", "PyFloat_FromDouble", "PyObject_Vectorcall",
-        "PyTuple_New", "PyType_GenericAlloc", "PyType_IsSubtype", "Py_DecRef",
+        "PyEval_SaveThread", "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong",
+        "PyLong_FromLongLong", "PyObject_Vectorcall", "PyTuple_New", "PyType_GenericAlloc",
+        "PyType_IsSubtype", "Py_DecRef", "Py_IncRef",
     )  # fmt: skip
-    data = ("PyFloat_Type", "PyLong_Type")
+    objects = {
+        "PyFloat_Type": float, "PyLong_Type": int, "PyTuple_Type": tuple,
+        "_Py_TrueStruct": True, "_Py_FalseStruct": False, "_Py_NoneStruct": None,
+    }  # fmt: skip
     found = {name: _address(name) for name in functions}
-    found |= {n: ctypes.addressof(ctypes.c_byte.in_dll(ctypes.pythonapi, n)) for n in data}
-    return found
+    return found | {name: id(thing) for name, thing in objects.items()}
 
 
 def _address(name: str) -> int:
@@ -111,11 +114,18 @@ def vectorcall_type(base: type) -> type:
 _kept_alive: Final[list[Any]] = []
 
 
-def attach(instance: object, entry: int, fallback: object) -> None:
+def attach(instance: object, entry: int, fallback: object, table: int = 0) -> None:
     """Make calls of `instance` go to the machine code at `entry`.
 
-    `fallback` is called in its place for arguments that the code does not take. The caller keeps
-    a reference to it and to the owner of the code for as long as `instance` lives.
+    `fallback` is called in its place for arguments that the code does not take; `table` is the
+    address of what the code works by. The caller keeps a reference to these and to the owner of
+    the code for as long as `instance` lives.
     """
     ctypes.c_void_p.from_address(id(instance) + FALLBACK_OFFSET).value = id(fallback)
+    set_table(instance, table)
     ctypes.c_void_p.from_address(id(instance) + VECTORCALL_OFFSET).value = entry
+
+
+def set_table(instance: object, table: int) -> None:
+    """Make later calls of `instance` work by the table at this address, 0 for none."""
+    ctypes.c_void_p.from_address(id(instance) + TABLE_OFFSET).value = table

@@ -38,6 +38,8 @@ class Program:
         record_types: the named tuple types that the "call" wrapper builds, in its order.
         loops: the code has loops, which LLVM is to optimise.
         support: LLVM text of the helpers that every "call" wrapper uses.
+        entry: LLVM text of the CPython entries that all kernels without a "call" wrapper share.
+        long: a point takes so long that other threads are to run meanwhile.
         texts: the sources that users can read, by name, each made when asked for.
         recipe: a callable and its arguments that make this kernel again, for pickling.
         target: "host" or an LLVM triple.
@@ -58,9 +60,11 @@ class Program:
     native: bool
     record_types: tuple[type, ...]
     support: str
+    entry: str
     texts: Mapping[str, Callable[[], Any]]
     recipe: tuple[Callable[..., Any], tuple[Any, ...]]
     target: str = "host"
     checks: tuple[str, ...] = ()
     loops: bool = False
+    long: bool = False
     stages: dict[str, float] = field(default_factory=dict[str, float])

@@ -287,6 +287,27 @@ def statements(block: Block) -> Iterator[Any]:
             yield from statements(statement.body)
 
 
+def work(program: Program) -> int:
+    """About how many operations a call takes."""
+    total = 0
+    for step in program.steps:
+        if isinstance(step, Nest):
+            total += _block_work(step.block)
+        elif isinstance(step, Gemm):
+            total += step.m * step.n * step.k * step.batch[0]
+        elif isinstance(step, Repeat):
+            total += step.length * (1 + work(step.body))
+        else:
+            total += (step.buffer if isinstance(step, Zero) else step.target).size
+    return total
+
+
+def _block_work(block: Block) -> int:
+    loops = [s for s in block.statements if isinstance(s, For)]
+    inner = sum((s.var.stop - s.var.start) * _block_work(s.body) for s in loops)
+    return len(block.statements) + inner
+
+
 def registers_of(statement: Any) -> set[int] | None:
     """The registers that a statement sets; None for one that does something else."""
     dest: int | tuple[int, ...] | None = getattr(statement, "dest", None)

@@ -1,0 +1,790 @@
+"""The CPython entry of kernels of arrays: one function for all of them, and a table for each.
+
+Straight-line code of numbers has an entry of its own (see `symdiff.codegen.module`). What takes
+arrays has too much to check for that to pay: the same code, compiled once a process, walks over a
+table that says what the kernel takes and returns, and calls `@NAME.batch` for one point.
+
+    @symdiff_entry(ptr self, ptr args, i64 nargs, ptr kwnames)      CPython's vectorcall
+    @symdiff_bound(ptr self, ptr args, i64 nargs, ptr kwnames)      the same, of fixed memory
+
+An instance has its fallback at byte 24 and its table at byte 48. The tables are filled in by
+`symdiff.runtime.tables`; the fields of NumPy's arrays are read directly (data at 16, number of
+axes at 24, extents at 32, dtype at 56, flags at 64), a tenth of what the buffer protocol takes.
+The runtime checks these before any entry is used. What does not fit the table exactly goes to the
+fallback, which knows every other case.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# The fields of the structures below, in order; all have 8 bytes.
+FIELDS: Final = {
+    # What a parameter or an output is. `kind` is 0 for one with axes, else that of its number: 1
+    # and 2 for double and float, 3 and 4 for 64 and 32 bits, 5 for a Boolean.
+    "Operand": ("kind", "descr", "nd", "dims", "bytes"),
+    # A node of the result's structure, before its children: where it belongs in which other node,
+    # the type of a named tuple or null, and the number of children, -1 for a leaf.
+    "Node": ("parent", "position", "type", "size"),
+    # `call` is @NAME.batch, which returns a status where `checked`; `spare` is scratch memory, null
+    # while a call uses it or if there is none; `pack`, if any, makes the result of a flat tuple;
+    # `fail` raises what a status means.
+    "Table": (
+        "owner", "inputs", "outputs", "operands", "call", "steps", "checked", "long", "scratch",
+        "spare", "nodes", "node_count", "pack", "fail",
+    ),
+    # A call with everything given; `busy` while it runs without the GIL.
+    "Bound": (
+        "call", "pointers", "steps", "count", "scratch", "checked", "long", "busy", "result",
+        "fail",
+    ),
+}  # fmt: skip
+
+EXPORTS: Final = ("symdiff_entry", "symdiff_bound")
+
+
+def _types() -> str:
+    return "\n".join(
+        f"%{name} = type {{ {', '.join(['i64'] * len(fields))} }}"
+        for name, fields in FIELDS.items()
+    )
+
+
+def _field(text: str) -> str:
+    """`text` with `$Table.spare(%t)` written as the address of that field."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        head, mark, rest = line.partition("$")
+        if mark:
+            path, _, base = rest.partition("(")
+            name, _, field = path.partition(".")
+            place = FIELDS[name].index(field)
+            base = base.removesuffix(")")
+            line = f"{head}getelementptr %{name}, ptr {base}, i64 0, i32 {place}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+_READ: Final = """\
+@symdiff_ndarray = external global i8
+@symdiff_out = external global i8
+@PyFloat_Type = external global i8
+@PyLong_Type = external global i8
+@PyTuple_Type = external global i8
+@_Py_TrueStruct = external global i8
+@_Py_FalseStruct = external global i8
+@_Py_NoneStruct = external global i8
+declare i1 @symdiff_read_numbers(ptr, i64, ptr)
+declare ptr @symdiff_new_array(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyFloat_FromDouble(double)
+declare ptr @PyLong_FromLongLong(i64)
+declare i64 @PyLong_AsLongLong(ptr)
+declare ptr @PyErr_Occurred()
+declare ptr @PyErr_NoMemory()
+declare void @PyErr_Clear()
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare ptr @PyTuple_New(i64)
+declare ptr @PyType_GenericAlloc(ptr, i64)
+declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
+declare ptr @malloc(i64)
+declare void @free(ptr)
+
+; The data of an array of exactly this dtype and shape whose flags under `mask` are `want`, or null.
+define internal ptr @fits(ptr %object, ptr %operand, i32 %mask, i32 %want) {
+entry:
+  %type.at = getelementptr i8, ptr %object, i64 8
+  %type = load ptr, ptr %type.at
+  %is.array = icmp eq ptr %type, @symdiff_ndarray
+  br i1 %is.array, label %array, label %no
+array:
+  %descr.at = getelementptr i8, ptr %object, i64 56
+  %descr = load ptr, ptr %descr.at
+  %wanted.at = $Operand.descr(%operand)
+  %wanted = load ptr, ptr %wanted.at
+  %same = icmp eq ptr %descr, %wanted
+  %flags.at = getelementptr i8, ptr %object, i64 64
+  %flags = load i32, ptr %flags.at
+  %masked = and i32 %flags, %mask
+  %ready = icmp eq i32 %masked, %want
+  %rank.at = getelementptr i8, ptr %object, i64 24
+  %rank = load i32, ptr %rank.at
+  %nd.at = $Operand.nd(%operand)
+  %nd = load i64, ptr %nd.at
+  %rank.wide = sext i32 %rank to i64
+  %level = icmp eq i64 %rank.wide, %nd
+  %both = and i1 %same, %ready
+  %all = and i1 %both, %level
+  br i1 %all, label %shape, label %no
+shape:
+  %extents.at = getelementptr i8, ptr %object, i64 32
+  %extents = load ptr, ptr %extents.at
+  %dims.at = $Operand.dims(%operand)
+  %dims = load ptr, ptr %dims.at
+  br label %head
+head:
+  %i = phi i64 [ 0, %shape ], [ %next, %body ]
+  %more = icmp slt i64 %i, %nd
+  br i1 %more, label %body, label %yes
+body:
+  %extent.at = getelementptr i64, ptr %extents, i64 %i
+  %extent = load i64, ptr %extent.at
+  %dim.at = getelementptr i64, ptr %dims, i64 %i
+  %dim = load i64, ptr %dim.at
+  %alike = icmp eq i64 %extent, %dim
+  %next = add i64 %i, 1
+  br i1 %alike, label %head, label %no
+yes:
+  %data.at = getelementptr i8, ptr %object, i64 16
+  %data = load ptr, ptr %data.at
+  ret ptr %data
+no:
+  ret ptr null
+}
+
+; Where a number is to be read from, which is `cell` for Python's own; null for what does not fit.
+define internal ptr @read_number(ptr %slot, ptr %operand, i64 %kind, ptr %cell) {
+entry:
+  %object = load ptr, ptr %slot
+  %type.at = getelementptr i8, ptr %object, i64 8
+  %type = load ptr, ptr %type.at
+  %is.array = icmp eq ptr %type, @symdiff_ndarray
+  br i1 %is.array, label %array, label %number
+array:
+  %data = call ptr @fits(ptr %object, ptr %operand, i32 257, i32 257)
+  ret ptr %data
+number:
+  switch i64 %kind, label %boolean [ i64 1, label %real i64 2, label %real i64 3, label %int
+                                     i64 4, label %int ]
+real:
+  %ok = call i1 @symdiff_read_numbers(ptr %slot, i64 1, ptr %cell)
+  br i1 %ok, label %got, label %no
+got:
+  %narrow = icmp eq i64 %kind, 2
+  br i1 %narrow, label %single, label %yes
+single:
+  %wide = load double, ptr %cell
+  %float = fptrunc double %wide to float
+  store float %float, ptr %cell
+  ret ptr %cell
+int:
+  %is.int = icmp eq ptr %type, @PyLong_Type
+  br i1 %is.int, label %convert, label %no
+convert:
+  %whole = call i64 @PyLong_AsLongLong(ptr %object)
+  store i64 %whole, ptr %cell
+  %suspect = icmp eq i64 %whole, -1
+  br i1 %suspect, label %check, label %range
+check:
+  %error = call ptr @PyErr_Occurred()
+  %failed = icmp ne ptr %error, null
+  br i1 %failed, label %clear, label %range
+clear:
+  call void @PyErr_Clear()
+  ret ptr null
+range:
+  %half = trunc i64 %whole to i32
+  %back = sext i32 %half to i64
+  %exact = icmp eq i64 %back, %whole
+  %long = icmp eq i64 %kind, 3
+  %fine = or i1 %exact, %long
+  br i1 %fine, label %yes, label %no
+boolean:
+  %true = icmp eq ptr %object, @_Py_TrueStruct
+  %false = icmp eq ptr %object, @_Py_FalseStruct
+  %bit = zext i1 %true to i8
+  store i8 %bit, ptr %cell
+  %either = or i1 %true, %false
+  br i1 %either, label %yes, label %no
+yes:
+  ret ptr %cell
+no:
+  ret ptr null
+}
+
+; Pointers to the arguments; false where one does not fit.
+define internal i1 @read_inputs(ptr %table, ptr %args, ptr %pointers, ptr %cells) {
+entry:
+  %count.at = $Table.inputs(%table)
+  %count = load i64, ptr %count.at
+  %operands.at = $Table.operands(%table)
+  %operands = load ptr, ptr %operands.at
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %store ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %body, label %yes
+body:
+  %slot = getelementptr ptr, ptr %args, i64 %i
+  %operand = getelementptr %Operand, ptr %operands, i64 %i
+  %kind = load i64, ptr %operand
+  %is.number = icmp ne i64 %kind, 0
+  br i1 %is.number, label %number, label %array
+array:
+  %object = load ptr, ptr %slot
+  %data = call ptr @fits(ptr %object, ptr %operand, i32 257, i32 257)
+  br label %store.if
+number:
+  %cell = getelementptr i64, ptr %cells, i64 %i
+  %read = call ptr @read_number(ptr %slot, ptr %operand, i64 %kind, ptr %cell)
+  br label %store.if
+store.if:
+  %pointer = phi ptr [ %data, %array ], [ %read, %number ]
+  %none = icmp eq ptr %pointer, null
+  br i1 %none, label %no, label %store
+store:
+  %place = getelementptr ptr, ptr %pointers, i64 %i
+  store ptr %pointer, ptr %place
+  %next = add i64 %i, 1
+  br label %head
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+"""
+
+_OUT: Final = """\
+; Pointers to the arrays of out=; false where one does not fit, or may overlap another operand.
+define internal i1 @read_out(ptr %table, ptr %out, ptr %pointers, ptr %objects) {
+entry:
+  %inputs.at = $Table.inputs(%table)
+  %inputs = load i64, ptr %inputs.at
+  %operands.at = $Table.operands(%table)
+  %operands = load ptr, ptr %operands.at
+  %pack.at = $Table.pack(%table)
+  %pack = load ptr, ptr %pack.at
+  %nodes.at = $Table.nodes(%table)
+  %nodes = load ptr, ptr %nodes.at
+  %count.at = $Table.node_count(%table)
+  %count = load i64, ptr %count.at
+  %direct = icmp eq ptr %pack, null
+  br i1 %direct, label %head, label %no
+head:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %tail ]
+  %leaf = phi i64 [ %inputs, %entry ], [ %leaf.next, %tail ]
+  %more = icmp slt i64 %k, %count
+  br i1 %more, label %node, label %yes
+node:
+  %node.at = getelementptr %Node, ptr %nodes, i64 %k
+  %size.at = $Node.size(%node.at)
+  %size = load i64, ptr %size.at
+  %root = icmp eq i64 %k, 0
+  br i1 %root, label %have, label %below
+below:
+  %parent = load i64, ptr %node.at
+  %position.at = $Node.position(%node.at)
+  %position = load i64, ptr %position.at
+  %whole.at = getelementptr ptr, ptr %objects, i64 %parent
+  %whole = load ptr, ptr %whole.at
+  %items = getelementptr i8, ptr %whole, i64 24
+  %item.at = getelementptr ptr, ptr %items, i64 %position
+  %item = load ptr, ptr %item.at
+  br label %have
+have:
+  %object = phi ptr [ %out, %node ], [ %item, %below ]
+  %object.at = getelementptr ptr, ptr %objects, i64 %k
+  store ptr %object, ptr %object.at
+  %is.leaf = icmp slt i64 %size, 0
+  br i1 %is.leaf, label %array, label %branch
+branch:
+  %type.at = getelementptr i8, ptr %object, i64 8
+  %type = load ptr, ptr %type.at
+  %wanted.at = $Node.type(%node.at)
+  %wanted = load ptr, ptr %wanted.at
+  %plain = icmp eq ptr %type, @PyTuple_Type
+  %named = icmp eq ptr %type, %wanted
+  %known = or i1 %plain, %named
+  br i1 %known, label %tuple, label %no
+tuple:
+  %length.at = getelementptr i8, ptr %object, i64 16
+  %length = load i64, ptr %length.at
+  %long = icmp eq i64 %length, %size
+  br i1 %long, label %tail, label %no
+array:
+  ; contiguous, aligned, writeable, and none whose writing NumPy warns of
+  %operand = getelementptr %Operand, ptr %operands, i64 %leaf
+  %data = call ptr @fits(ptr %object, ptr %operand, i32 -2147482367, i32 1281)
+  %none = icmp eq ptr %data, null
+  br i1 %none, label %no, label %apart
+apart:
+  %place = getelementptr ptr, ptr %pointers, i64 %leaf
+  store ptr %data, ptr %place
+  %bytes.at = $Operand.bytes(%operand)
+  %bytes = load i64, ptr %bytes.at
+  %end = getelementptr i8, ptr %data, i64 %bytes
+  br label %other
+other:
+  %j = phi i64 [ 0, %apart ], [ %j.next, %range ]
+  %before = icmp slt i64 %j, %leaf
+  br i1 %before, label %range, label %tail
+range:
+  %first.at = getelementptr ptr, ptr %pointers, i64 %j
+  %first = load ptr, ptr %first.at
+  %described = getelementptr %Operand, ptr %operands, i64 %j
+  %reach.at = $Operand.bytes(%described)
+  %reach = load i64, ptr %reach.at
+  %last = getelementptr i8, ptr %first, i64 %reach
+  %left = icmp ult ptr %first, %end
+  %right = icmp ult ptr %data, %last
+  %overlap = and i1 %left, %right
+  %j.next = add i64 %j, 1
+  br i1 %overlap, label %no, label %other
+tail:
+  %step = phi i64 [ 0, %tuple ], [ 1, %other ]
+  %leaf.next = add i64 %leaf, %step
+  %k.next = add i64 %k, 1
+  br label %head
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; New arrays for the outputs with axes, and cells for the others; false with MemoryError set.
+define internal i1 @new_outputs(ptr %table, ptr %pointers, ptr %cells, ptr %results) {
+entry:
+  %inputs.at = $Table.inputs(%table)
+  %inputs = load i64, ptr %inputs.at
+  %outputs.at = $Table.outputs(%table)
+  %outputs = load i64, ptr %outputs.at
+  %operands.at = $Table.operands(%table)
+  %operands = load ptr, ptr %operands.at
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %store ]
+  %more = icmp slt i64 %i, %outputs
+  br i1 %more, label %body, label %yes
+body:
+  %position = add i64 %inputs, %i
+  %operand = getelementptr %Operand, ptr %operands, i64 %position
+  %kind = load i64, ptr %operand
+  %cell = getelementptr i64, ptr %cells, i64 %position
+  %is.number = icmp ne i64 %kind, 0
+  br i1 %is.number, label %store, label %array
+array:
+  %descr.at = $Operand.descr(%operand)
+  %descr = load ptr, ptr %descr.at
+  %nd.at = $Operand.nd(%operand)
+  %nd = load i64, ptr %nd.at
+  %rank = trunc i64 %nd to i32
+  %dims.at = $Operand.dims(%operand)
+  %dims = load ptr, ptr %dims.at
+  call void @Py_IncRef(ptr %descr)
+  %made = call ptr @symdiff_new_array(ptr @symdiff_ndarray, ptr %descr, i32 %rank, ptr %dims,
+                                      ptr null, ptr null, i32 0, ptr null)
+  %none = icmp eq ptr %made, null
+  br i1 %none, label %drop, label %read
+read:
+  %data.at = getelementptr i8, ptr %made, i64 16
+  %data = load ptr, ptr %data.at
+  br label %store
+store:
+  %pointer = phi ptr [ %cell, %body ], [ %data, %read ]
+  %result = phi ptr [ null, %body ], [ %made, %read ]
+  %place = getelementptr ptr, ptr %pointers, i64 %position
+  store ptr %pointer, ptr %place
+  %result.at = getelementptr ptr, ptr %results, i64 %i
+  store ptr %result, ptr %result.at
+  %next = add i64 %i, 1
+  br label %head
+drop:
+  call void @drop_all(ptr %results, i64 0, i64 %i)
+  ret i1 false
+yes:
+  ret i1 true
+}
+
+; Give up the references from `first` on, as far as there are any.
+define internal void @drop_all(ptr %objects, i64 %first, i64 %end) {
+entry:
+  br label %head
+head:
+  %i = phi i64 [ %first, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %i, %end
+  br i1 %more, label %body, label %done
+body:
+  %at = getelementptr ptr, ptr %objects, i64 %i
+  %object = load ptr, ptr %at
+  call void @Py_DecRef(ptr %object)
+  %next = add i64 %i, 1
+  br label %head
+done:
+  ret void
+}
+"""
+
+_RESULT: Final = """\
+; The number in a cell as a Python object; null with MemoryError set.
+define internal ptr @number(i64 %kind, ptr %cell) {
+entry:
+  switch i64 %kind, label %boolean [ i64 1, label %double i64 2, label %float i64 3, label %long
+                                     i64 4, label %int ]
+double:
+  %d = load double, ptr %cell
+  %d.object = call ptr @PyFloat_FromDouble(double %d)
+  ret ptr %d.object
+float:
+  %f = load float, ptr %cell
+  %f.wide = fpext float %f to double
+  %f.object = call ptr @PyFloat_FromDouble(double %f.wide)
+  ret ptr %f.object
+long:
+  %l = load i64, ptr %cell
+  %l.object = call ptr @PyLong_FromLongLong(i64 %l)
+  ret ptr %l.object
+int:
+  %i = load i32, ptr %cell
+  %i.wide = sext i32 %i to i64
+  %i.object = call ptr @PyLong_FromLongLong(i64 %i.wide)
+  ret ptr %i.object
+boolean:
+  %b = load i8, ptr %cell
+  %b.true = icmp ne i8 %b, 0
+  %b.object = select i1 %b.true, ptr @_Py_TrueStruct, ptr @_Py_FalseStruct
+  call void @Py_IncRef(ptr %b.object)
+  ret ptr %b.object
+}
+
+; The result object; takes over the references in `results`. Null with an exception set.
+define internal ptr @build(ptr %table, ptr %cells, ptr %results, ptr %objects) {
+entry:
+  %inputs.at = $Table.inputs(%table)
+  %inputs = load i64, ptr %inputs.at
+  %outputs.at = $Table.outputs(%table)
+  %outputs = load i64, ptr %outputs.at
+  %operands.at = $Table.operands(%table)
+  %operands = load ptr, ptr %operands.at
+  %nodes.at = $Table.nodes(%table)
+  %nodes = load ptr, ptr %nodes.at
+  %count.at = $Table.node_count(%table)
+  %count = load i64, ptr %count.at
+  br label %head
+head:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %tail ]
+  %leaf = phi i64 [ 0, %entry ], [ %leaf.next, %tail ]
+  %more = icmp slt i64 %k, %count
+  br i1 %more, label %node, label %whole
+node:
+  %node.at = getelementptr %Node, ptr %nodes, i64 %k
+  %size.at = $Node.size(%node.at)
+  %size = load i64, ptr %size.at
+  %is.leaf = icmp slt i64 %size, 0
+  br i1 %is.leaf, label %element, label %branch
+branch:
+  %type.at = $Node.type(%node.at)
+  %type = load ptr, ptr %type.at
+  %plain = icmp eq ptr %type, null
+  br i1 %plain, label %tuple, label %named
+tuple:
+  %t = call ptr @PyTuple_New(i64 %size)
+  br label %made
+named:
+  %r = call ptr @PyType_GenericAlloc(ptr %type, i64 %size)
+  br label %made
+element:
+  %result.at = getelementptr ptr, ptr %results, i64 %leaf
+  %array = load ptr, ptr %result.at
+  %is.array = icmp ne ptr %array, null
+  br i1 %is.array, label %made, label %number
+number:
+  %position = add i64 %inputs, %leaf
+  %operand = getelementptr %Operand, ptr %operands, i64 %position
+  %kind = load i64, ptr %operand
+  %cell = getelementptr i64, ptr %cells, i64 %position
+  %n = call ptr @number(i64 %kind, ptr %cell)
+  br label %made
+made:
+  %object = phi ptr [ %t, %tuple ], [ %r, %named ], [ %array, %element ], [ %n, %number ]
+  %step = phi i64 [ 0, %tuple ], [ 0, %named ], [ 1, %element ], [ 1, %number ]
+  %none = icmp eq ptr %object, null
+  br i1 %none, label %drop, label %place
+place:
+  %leaf.next = add i64 %leaf, %step
+  %object.at = getelementptr ptr, ptr %objects, i64 %k
+  store ptr %object, ptr %object.at
+  %root = icmp eq i64 %k, 0
+  br i1 %root, label %tail, label %below
+below:
+  %parent = load i64, ptr %node.at
+  %where.at = $Node.position(%node.at)
+  %where = load i64, ptr %where.at
+  %above.at = getelementptr ptr, ptr %objects, i64 %parent
+  %above = load ptr, ptr %above.at
+  %items = getelementptr i8, ptr %above, i64 24
+  %item.at = getelementptr ptr, ptr %items, i64 %where
+  store ptr %object, ptr %item.at
+  br label %tail
+tail:
+  %k.next = add i64 %k, 1
+  br label %head
+whole:
+  %top = load ptr, ptr %objects
+  %pack.at = $Table.pack(%table)
+  %pack = load ptr, ptr %pack.at
+  %done = icmp eq ptr %pack, null
+  br i1 %done, label %return, label %convert
+return:
+  ret ptr %top
+convert:
+  %packed = call ptr @PyObject_Vectorcall(ptr %pack, ptr %objects, i64 1, ptr null)
+  call void @Py_DecRef(ptr %top)
+  ret ptr %packed
+drop:
+  ; what is already in a tuple goes with it; the rest of the arrays one by one
+  call void @drop_all(ptr %results, i64 %leaf, i64 %outputs)
+  %some = icmp ne i64 %k, 0
+  br i1 %some, label %drop.top, label %failed
+drop.top:
+  %part = load ptr, ptr %objects
+  call void @Py_DecRef(ptr %part)
+  br label %failed
+failed:
+  ret ptr null
+}
+
+; Runs a batch; without the GIL if that is to be. The status.
+define internal i64 @run(ptr %call, ptr %pointers, ptr %steps, i64 %count, ptr %ws, i64 %long,
+                         i64 %checked) {
+entry:
+  %release = icmp ne i64 %long, 0
+  br i1 %release, label %leave, label %direct
+leave:
+  %thread = call ptr @PyEval_SaveThread()
+  %late = call i64 %call(ptr %pointers, ptr %steps, i64 %count, ptr %ws)
+  call void @PyEval_RestoreThread(ptr %thread)
+  br label %done
+direct:
+  %soon = call i64 %call(ptr %pointers, ptr %steps, i64 %count, ptr %ws)
+  br label %done
+done:
+  %returned = phi i64 [ %late, %leave ], [ %soon, %direct ]
+  %means = icmp ne i64 %checked, 0
+  %status = select i1 %means, i64 %returned, i64 0
+  ret i64 %status
+}
+
+; Raises what a status means: null, with the exception set.
+define internal ptr @raise(ptr %fail, i64 %status) {
+entry:
+  %slot = alloca ptr
+  %number = call ptr @PyLong_FromLongLong(i64 %status)
+  store ptr %number, ptr %slot
+  %none = icmp eq ptr %number, null
+  br i1 %none, label %done, label %call
+call:
+  %nothing = call ptr @PyObject_Vectorcall(ptr %fail, ptr %slot, i64 1, ptr null)
+  call void @Py_DecRef(ptr %number)
+  call void @Py_DecRef(ptr %nothing)
+  br label %done
+done:
+  ret ptr null
+}
+"""
+
+STACK: Final = 16384  # bytes of scratch memory that a call takes from the stack
+
+_ENTRY: Final = f"""\
+define ptr @symdiff_entry(ptr %self, ptr %args, i64 %nargs, ptr %kwnames) {{
+entry:
+  %table.at = getelementptr i8, ptr %self, i64 48
+  %table = load ptr, ptr %table.at
+  %unset = icmp eq ptr %table, null
+  br i1 %unset, label %slow, label %counts
+counts:
+  %inputs.at = $Table.inputs(%table)
+  %inputs = load i64, ptr %inputs.at
+  %given = and i64 %nargs, 9223372036854775807
+  %right = icmp eq i64 %given, %inputs
+  br i1 %right, label %names, label %slow
+names:
+  %bare = icmp eq ptr %kwnames, null
+  br i1 %bare, label %take, label %keywords
+keywords:
+  %named.at = getelementptr i8, ptr %kwnames, i64 16
+  %named = load i64, ptr %named.at
+  %name.at = getelementptr i8, ptr %kwnames, i64 24
+  %name = load ptr, ptr %name.at
+  %is.out = icmp eq ptr %name, @symdiff_out
+  %single = icmp eq i64 %named, 1
+  %only.out = and i1 %is.out, %single
+  br i1 %only.out, label %with.out, label %slow
+with.out:
+  %last = getelementptr ptr, ptr %args, i64 %inputs
+  %last.object = load ptr, ptr %last
+  %is.none = icmp eq ptr %last.object, @_Py_NoneStruct
+  %into = select i1 %is.none, ptr null, ptr %last.object
+  br label %take
+take:
+  %out = phi ptr [ null, %names ], [ %into, %with.out ]
+  %outputs.at = $Table.outputs(%table)
+  %outputs = load i64, ptr %outputs.at
+  %count.at = $Table.node_count(%table)
+  %node.count = load i64, ptr %count.at
+  %all = add i64 %inputs, %outputs
+  %pointers = alloca ptr, i64 %all
+  %cells = alloca i64, i64 %all
+  %results = alloca ptr, i64 %outputs
+  %objects = alloca ptr, i64 %node.count
+  %good = call i1 @read_inputs(ptr %table, ptr %args, ptr %pointers, ptr %cells)
+  br i1 %good, label %targets, label %slow
+targets:
+  %fresh = icmp eq ptr %out, null
+  br i1 %fresh, label %new, label %given.out
+given.out:
+  %suits = call i1 @read_out(ptr %table, ptr %out, ptr %pointers, ptr %objects)
+  br i1 %suits, label %keep, label %slow
+new:
+  %made = call i1 @new_outputs(ptr %table, ptr %pointers, ptr %cells, ptr %results)
+  br i1 %made, label %keep, label %failed
+keep:
+  ; another thread may give `self` another table meanwhile
+  %owner = load ptr, ptr %table
+  call void @Py_IncRef(ptr %owner)
+  %scratch.at = $Table.scratch(%table)
+  %scratch = load i64, ptr %scratch.at
+  %small = icmp sle i64 %scratch, {STACK}
+  %spare.at = $Table.spare(%table)
+  br i1 %small, label %stack, label %heap
+stack:
+  %local = alloca i8, i64 %scratch, align 64
+  br label %ready
+heap:
+  %spare = load ptr, ptr %spare.at
+  %taken = icmp ne ptr %spare, null
+  br i1 %taken, label %take.spare, label %allocate
+take.spare:
+  store ptr null, ptr %spare.at
+  br label %ready
+allocate:
+  %more.bytes = add i64 %scratch, 64
+  %block = call ptr @malloc(i64 %more.bytes)
+  %missing = icmp eq ptr %block, null
+  br i1 %missing, label %poor, label %align
+align:
+  %address = ptrtoint ptr %block to i64
+  %beyond = add i64 %address, 63
+  %rounded = and i64 %beyond, -64
+  %aligned = inttoptr i64 %rounded to ptr
+  br label %ready
+ready:
+  %ws = phi ptr [ %local, %stack ], [ %spare, %take.spare ], [ %aligned, %align ]
+  %owned = phi ptr [ null, %stack ], [ null, %take.spare ], [ %block, %align ]
+  %back = phi i1 [ false, %stack ], [ true, %take.spare ], [ false, %align ]
+  %call.at = $Table.call(%table)
+  %call = load ptr, ptr %call.at
+  %steps.at = $Table.steps(%table)
+  %steps = load ptr, ptr %steps.at
+  %long.at = $Table.long(%table)
+  %long = load i64, ptr %long.at
+  %checked.at = $Table.checked(%table)
+  %checked = load i64, ptr %checked.at
+  %status = call i64 @run(ptr %call, ptr %pointers, ptr %steps, i64 1, ptr %ws, i64 %long,
+                          i64 %checked)
+  br i1 %back, label %return.spare, label %release
+return.spare:
+  store ptr %ws, ptr %spare.at
+  br label %ran
+release:
+  %heaped = icmp ne ptr %owned, null
+  br i1 %heaped, label %free, label %ran
+free:
+  call void @free(ptr %owned)
+  br label %ran
+ran:
+  %bad = icmp ne i64 %status, 0
+  br i1 %bad, label %refuse, label %finish
+refuse:
+  br i1 %fresh, label %refuse.new, label %refuse.out
+refuse.new:
+  call void @drop_all(ptr %results, i64 0, i64 %outputs)
+  br label %refuse.out
+refuse.out:
+  %fail.at = $Table.fail(%table)
+  %fail = load ptr, ptr %fail.at
+  %nothing = call ptr @raise(ptr %fail, i64 %status)
+  br label %leave
+finish:
+  br i1 %fresh, label %build, label %return.out
+build:
+  %built = call ptr @build(ptr %table, ptr %cells, ptr %results, ptr %objects)
+  br label %leave
+return.out:
+  call void @Py_IncRef(ptr %out)
+  br label %leave
+poor:
+  br i1 %fresh, label %poor.new, label %poor.out
+poor.new:
+  call void @drop_all(ptr %results, i64 0, i64 %outputs)
+  br label %poor.out
+poor.out:
+  %raised = call ptr @PyErr_NoMemory()
+  br label %leave
+leave:
+  %result = phi ptr [ null, %refuse.out ], [ %built, %build ], [ %out, %return.out ],
+                    [ null, %poor.out ]
+  call void @Py_DecRef(ptr %owner)
+  ret ptr %result
+failed:
+  ret ptr null
+slow:
+  %fallback.at = getelementptr i8, ptr %self, i64 24
+  %fallback = load ptr, ptr %fallback.at
+  %other = call ptr @PyObject_Vectorcall(ptr %fallback, ptr %args, i64 %nargs, ptr %kwnames)
+  ret ptr %other
+}}
+
+define ptr @symdiff_bound(ptr %self, ptr %args, i64 %nargs, ptr %kwnames) {{
+entry:
+  %table.at = getelementptr i8, ptr %self, i64 48
+  %table = load ptr, ptr %table.at
+  %given = and i64 %nargs, 9223372036854775807
+  %none = icmp eq i64 %given, 0
+  %bare = icmp eq ptr %kwnames, null
+  %plain = and i1 %none, %bare
+  %busy.at = $Bound.busy(%table)
+  %busy = load i64, ptr %busy.at
+  %idle = icmp eq i64 %busy, 0
+  %go = and i1 %plain, %idle
+  br i1 %go, label %start, label %slow
+start:
+  %call = load ptr, ptr %table
+  %pointers.at = $Bound.pointers(%table)
+  %pointers = load ptr, ptr %pointers.at
+  %steps.at = $Bound.steps(%table)
+  %steps = load ptr, ptr %steps.at
+  %count.at = $Bound.count(%table)
+  %count = load i64, ptr %count.at
+  %scratch.at = $Bound.scratch(%table)
+  %scratch = load ptr, ptr %scratch.at
+  %checked.at = $Bound.checked(%table)
+  %checked = load i64, ptr %checked.at
+  %long.at = $Bound.long(%table)
+  %long = load i64, ptr %long.at
+  store i64 1, ptr %busy.at
+  %status = call i64 @run(ptr %call, ptr %pointers, ptr %steps, i64 %count, ptr %scratch,
+                          i64 %long, i64 %checked)
+  store i64 0, ptr %busy.at
+  %bad = icmp ne i64 %status, 0
+  br i1 %bad, label %refuse, label %done
+refuse:
+  %fail.at = $Bound.fail(%table)
+  %fail = load ptr, ptr %fail.at
+  %nothing = call ptr @raise(ptr %fail, i64 %status)
+  ret ptr null
+done:
+  %result.at = $Bound.result(%table)
+  %result = load ptr, ptr %result.at
+  call void @Py_IncRef(ptr %result)
+  ret ptr %result
+slow:
+  %fallback.at = getelementptr i8, ptr %self, i64 24
+  %fallback = load ptr, ptr %fallback.at
+  %other = call ptr @PyObject_Vectorcall(ptr %fallback, ptr %args, i64 %nargs, ptr %kwnames)
+  ret ptr %other
+}}
+"""
+
+ENTRY: Final = "\n".join([_types(), _field(_READ + _OUT + _RESULT + _ENTRY)])
