@@ -41,12 +41,13 @@ from symdiff.errors import (
 )
 from symdiff.flat import FlatFunction, flat, ravel
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
-from symdiff.runtime import Kernel
+from symdiff.runtime import BoundKernel, Kernel
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError",
+    "BoundKernel",
     "CompileError",
     "Cost",
     "DifferentiationError",

@@ -363,7 +363,7 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         target=options["target"],
         checks=place.checks,
         loops=place.loops is not None,
-        long=place.long,
+        work=place.work,
         stages=stages,
     )
 

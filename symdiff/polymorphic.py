@@ -14,7 +14,7 @@ from symdiff import ir, parser, runtime
 from symdiff.arguments import Arguments, Spec, TracedArgument, describe, scan, typed
 from symdiff.errors import ArgumentError, NeedsShapes, ShapeError
 from symdiff.functions import DEFAULTS, Function, collector_paused, compiled
-from symdiff.runtime import Kernel
+from symdiff.runtime import BoundKernel, Kernel
 from symdiff.steps import Step, Vmap
 
 CACHE_SIZE: Final = 64  # specialisations that a function, or a kernel, keeps
@@ -412,6 +412,12 @@ class PolymorphicKernel(Kernel):
     def specialize(self, *args: Any, **kwargs: Any) -> Kernel:
         """The kernel for arguments such as these: arrays, or types such as `"f64[8,4]"`."""
         return self._made(self._function.specialize(*args, **kwargs))
+
+    def bind(self, *args: Any, out: Any = None, **kwargs: Any) -> BoundKernel:
+        """The kernel for arguments such as these, bound to them; see `Kernel.bind`."""
+        function = self._function
+        specs = describe(function.parameters, function.own(args, kwargs))
+        return self._made(function.specialized(specs)).bind(*args, out=out, **kwargs)
 
     def _made(self, function: Function) -> Kernel:
         return function.kernel if self._options == DEFAULTS else compiled(function, self._options)

@@ -44,7 +44,6 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
 
 RELEASE_GIL_ABOVE: Final = 5000  # values: some microseconds of work
-RELEASE_GIL_IN_LOOPS: Final = 50_000  # operations, of which a vector does several at once
 FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay visible
 
 # Offsets in CPython objects, in bytes; runtime.native checks them before it uses @NAME.call.
@@ -87,12 +86,12 @@ class Layout:
         groups = self.groups(vectors)
         return max(self.workspace, -(-groups.workspace // 8) if groups else 0)
 
-    @property
-    def long(self) -> bool:
-        """Whether one point is so much work that other threads are to run meanwhile."""
+    @cached_property
+    def work(self) -> int:
+        """About how many operations a point takes, one after the other."""
         if self.loops is not None:
-            return work(self.loops) > RELEASE_GIL_IN_LOOPS
-        return self.plan is not None and len(self.fn.live()) > RELEASE_GIL_ABOVE
+            return work(self.loops) // 8  # which vectors do at once
+        return len(self.fn.live())
 
     @property
     def checks(self) -> tuple[str, ...]:
@@ -417,7 +416,9 @@ class _Module:
             "body:",
         ]
         buffers = source, sink, _ = self._buffers(b, memory)
-        thread = b.put("call ptr @PyEval_SaveThread()") if self.place.long else ""
+        thread = (
+            b.put("call ptr @PyEval_SaveThread()") if self.place.work > RELEASE_GIL_ABOVE else ""
+        )
         if self.plan is None:
             self._point(
                 b,

@@ -1,11 +1,12 @@
 """LLVM text to kernels: machine code, entry points, calls."""
 
+from symdiff.runtime.bound import BoundKernel
 from symdiff.runtime.dispatch import bind
 from symdiff.runtime.engine import HOST, vector_features, vector_lanes, vector_variants
 from symdiff.runtime.kernel import Kernel, load
 from symdiff.runtime.program import Operand, Program
 
 __all__ = [
-    "HOST", "Kernel", "Operand", "Program", "bind", "load", "vector_features",
+    "HOST", "BoundKernel", "Kernel", "Operand", "Program", "bind", "load", "vector_features",
     "vector_lanes", "vector_variants",
 ]  # fmt: skip

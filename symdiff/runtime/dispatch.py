@@ -101,10 +101,19 @@ class Dispatcher:
             IndexRangeError: an index among them is out of range.
         """
         out = kwargs.pop("out", None) if kwargs else None
-        operands = self._bind(args, kwargs)
+        leaves = self.leaves(args, kwargs)
         if self._structured:
-            return (self.native or self.spread)(*self._leaves(operands), out=out)
-        return self.at(operands, out)
+            return (self.native or self.spread)(*leaves, out=out)
+        return self.at(leaves, out)
+
+    def leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The leaves of the arguments, one for each parameter of the machine code.
+
+        Raises:
+            ArgumentError: wrong, missing or unknown arguments.
+        """
+        operands = self._bind(args, kwargs)
+        return self._leaves(operands) if self._structured else operands
 
     def spread(self, *leaves: Any, out: Any = None) -> Any:
         """The outputs at the leaves of the arguments."""
@@ -210,8 +219,8 @@ class Dispatcher:
         program = self._program
         arrays = [as_array(p, a) for p, a in zip(program.params, operands, strict=True)]
         leads = [leading_axes(p, a) for p, a in zip(program.params, arrays, strict=True)]
-        shape = self._broadcast(leads)
-        results, finish = self._results(shape, out)
+        shape = self.broadcast(leads)
+        results, finish = self.results(shape, out)
         if out is not None:
             arrays = [unaliased(a, results) for a in arrays]
         self._run(arrays, leads, results, shape)
@@ -221,7 +230,8 @@ class Dispatcher:
         outputs = zip(results, program.outputs, strict=True)
         return build(program.result, (r if shape or o.shape else r.item() for r, o in outputs))
 
-    def _broadcast(self, leads: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    def broadcast(self, leads: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        """The shape of a batch whose operands have these axes before their own."""
         try:
             return np.broadcast_shapes(*leads)
         except (ValueError, RuntimeError):  # the latter for more than 32 axes
@@ -230,7 +240,7 @@ class Dispatcher:
             what = "shapes" if self._scalar else "axes before those of the parameters"
             raise ArgumentError(f"the {what} do not broadcast together: {shapes}") from None
 
-    def _results(self, shape: tuple[int, ...], out: Any) -> tuple[list[Array], Any]:
+    def results(self, shape: tuple[int, ...], out: Any) -> tuple[list[Array], Any]:
         """Contiguous arrays for the outputs, and what copies them to `out` where it is not."""
         if out is None:
             outputs = self._program.outputs

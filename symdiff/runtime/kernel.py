@@ -6,6 +6,7 @@ from typing import Any
 
 from symdiff.ir import Leaf
 from symdiff.runtime import engine, native, tables
+from symdiff.runtime.bound import BoundKernel, bind_memory
 from symdiff.runtime.code import Code
 from symdiff.runtime.dispatch import Dispatcher
 from symdiff.runtime.once import once
@@ -138,6 +139,32 @@ class Kernel:
             IndexRangeError: an index among the arguments is out of range.
         """
         return self._dispatcher(*args, **kwargs)
+
+    def bind(self, *args: Any, out: Any = None, **kwargs: Any) -> BoundKernel:
+        """The kernel tied to these arguments and results: its calls read and write their memory.
+
+        Arrays are read where they lie, at each call; numbers and lists are copied into arrays,
+        which `args` of the result has. Results go into `out`, or into arrays made once.
+
+            >>> import numpy as np
+            >>> import symdiff as sd
+            >>> x = np.array([1.0, 2.0])
+            >>> square = sd.compile("x*x", args={"x": "f64"}).bind(x)
+            >>> square()
+            array([1., 4.])
+            >>> x[0] = 3.0
+            >>> square() is square.out
+            True
+            >>> square.out
+            array([9., 4.])
+
+        Raises:
+            ArgumentError: arguments that do not fit, that would have to be converted or copied,
+                or that share memory with the results.
+        """
+        dispatcher = self._dispatcher
+        leaves = dispatcher.leaves(args, kwargs)
+        return bind_memory(self._program, self._code, dispatcher, leaves, out)
 
     def at(self, leaves: list[Any]) -> Any:
         """The outputs at the leaves of the arguments."""

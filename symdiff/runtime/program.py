@@ -39,7 +39,7 @@ class Program:
         loops: the code has loops, which LLVM is to optimise.
         support: LLVM text of the helpers that every "call" wrapper uses.
         entry: LLVM text of the CPython entries that all kernels without a "call" wrapper share.
-        long: a point takes so long that other threads are to run meanwhile.
+        work: about how many operations a point takes, one after the other.
         texts: the sources that users can read, by name, each made when asked for.
         recipe: a callable and its arguments that make this kernel again, for pickling.
         target: "host" or an LLVM triple.
@@ -66,5 +66,5 @@ class Program:
     target: str = "host"
     checks: tuple[str, ...] = ()
     loops: bool = False
-    long: bool = False
+    work: int = 0
     stages: dict[str, float] = field(default_factory=dict[str, float])

@@ -26,6 +26,7 @@ from symdiff.runtime.program import Operand, Program
 EXPORTS: Final = ("symdiff_entry", "symdiff_bound")
 STACK: Final = 16384  # bytes of scratch memory that a call takes from the stack
 ALIGNMENT: Final = 64  # bytes, of scratch memory
+LONG: Final = 5000  # operations in one call, above which other threads are to run meanwhile
 _SPARE: Final = 1 << 28  # bytes of scratch memory that a kernel keeps for the next call
 _OPERANDS: Final = 500  # that fit on the stack
 
@@ -131,7 +132,7 @@ class Table:
             call=code.batch_address(),
             steps=ctypes.addressof(self._steps),
             checked=bool(program.checks),
-            long=program.long,
+            long=program.work > LONG,
             scratch=max(8, size),
             spare=spare,
             nodes=ctypes.addressof(self._nodes),

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.codegen import entry
+from symdiff.codegen import entry, module
 from symdiff.runtime import native, tables
 from symdiff.runtime.kernel import PlainKernel
 
@@ -378,7 +378,7 @@ def test_scratch_memory_of_every_size() -> None:
 def test_threads_share_a_kernel_that_releases_the_lock() -> None:
     n = 120
     kernel = kernel_of(lambda x: np.tanh(x @ x.T) @ np.exp(x), x=f"f64[{n},{n}]")
-    assert kernel._program.long
+    assert kernel._program.work > tables.LONG
     failures: list[int] = []
 
     def work(seed: int) -> None:
@@ -437,6 +437,7 @@ def test_what_two_rooms_must_agree_on() -> None:
         assert tuple(field[0] for field in structures[name]._fields_) == fields
     assert entry.EXPORTS == tables.EXPORTS
     assert entry.STACK == tables.STACK
+    assert module.RELEASE_GIL_ABOVE == tables.LONG
     assert (native.FALLBACK_OFFSET, native.TABLE_OFFSET) == (24, 48)
 
 
