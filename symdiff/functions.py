@@ -97,6 +97,9 @@ class Function:
         self._lock = threading.Lock()
         self._kernel: Kernel | None = None
         self._narrow: Kernel | None = None
+        # The machine code for arrays that fit, if there is any, and what it leaves others to.
+        self._direct: Callable[..., Any] | None = None
+        self._indirect: Callable[..., Any] | None = None
         # The same Python function as one of arrays, and whether arrays are to be taken as such
         # rather than point by point; see `symdiff.api`.
         self.of_arrays: Function | None = None
@@ -142,6 +145,11 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at numbers or arrays, see `Kernel`. Inside a traced function: inlined."""
+        if self._direct is not None:
+            return self._direct(*args, **kwargs)
+        return self._call(*args, **kwargs)
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
         numbers = not kwargs
         for argument in args:
             if type(argument) is not float:
@@ -186,9 +194,11 @@ class Function:
     def kernel(self) -> Kernel:
         """The compiled function, made when it is first asked for."""
         with self._lock:
-            made = self._kernel or compiled(self, DEFAULTS)
-            self._kernel = made
-            return made
+            if self._kernel is None:
+                self._kernel = compiled(self, DEFAULTS)
+                self._indirect = self._call
+                self._direct = self._kernel.entry(self._indirect)
+            return self._kernel
 
     def optimized(self) -> ir.Function:
         """The IR after the passes of `symdiff.passes.PIPELINE`."""

@@ -335,7 +335,7 @@ class Polymorphic(Function):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at arrays, structures of them, and numbers; see `Kernel`."""
         try:
-            return self._kernels(*args, **kwargs)
+            return self._kernels.call(*args, **kwargs)
         except TracedArgument as traced:
             parser.need_shapes(traced.graph, f"{self.name} is a function of arrays")
             return self.specialize(*args, **kwargs)(*args, **kwargs)
@@ -386,11 +386,17 @@ class PolymorphicKernel(Kernel):
 
     _function: Polymorphic
     _options: dict[str, Any]
+    _other: Callable[..., Any]
     _kept: Recent[Kernel]
+    # The kernel used last, and what calls go to: its machine code, which leaves arguments of
+    # other types to `_dispatch`, or that itself.
+    _latest_call: tuple[Kernel | None, Callable[..., Any]]
 
     def __init__(self, function: Polymorphic, options: dict[str, Any]) -> None:
         kept: Recent[Kernel] = Recent()
         parts: dict[str, Any] = {"_function": function, "_options": options, "_kept": kept}
+        parts["_other"] = self._dispatch
+        parts["_latest_call"] = (None, self._dispatch)
         for name, part in parts.items():
             object.__setattr__(self, name, part)
 
@@ -444,6 +450,15 @@ class PolymorphicKernel(Kernel):
             ShapeError: the shapes do not fit the operations.
             IndexRangeError: an index among the arguments is out of range.
         """
+        return self.call(*args, **kwargs)
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        """What takes the next call; as the kernel itself, but with less to do in Python."""
+        return self._latest_call[1]
+
+    def _dispatch(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs, by the kernel for arguments such as these."""
         function = self._function
         names = function.parameters
         adds = function.adds
@@ -456,6 +471,9 @@ class PolymorphicKernel(Kernel):
         if kernel is None:
             specs = describe(names, own)
             kernel = self._kept.put(found, self._made(function.specialized(specs)))
+        if kernel is not self._latest_call[0]:
+            call = kernel.entry(self._other, exact=True) or self._other
+            object.__setattr__(self, "_latest_call", (kernel, call))
         if adds or "out" in kwargs:
             return kernel(*args, **kwargs)
         return kernel.at(leaves)

@@ -30,7 +30,7 @@ FIELDS: Final = {
     # while a call uses it or if there is none; `pack`, if any, makes the result of a flat tuple;
     # `fail` raises what a status means.
     "Table": (
-        "owner", "inputs", "outputs", "operands", "call", "steps", "checked", "long", "scratch",
+        "inputs", "outputs", "operands", "call", "steps", "checked", "long", "scratch",
         "spare", "nodes", "node_count", "pack", "fail",
     ),
     # A call with everything given; `busy` while it runs without the GIL.
@@ -591,9 +591,6 @@ define ptr @symdiff_entry(ptr %self, ptr %args, i64 %nargs, ptr %kwnames) {{
 entry:
   %table.at = getelementptr i8, ptr %self, i64 48
   %table = load ptr, ptr %table.at
-  %unset = icmp eq ptr %table, null
-  br i1 %unset, label %slow, label %counts
-counts:
   %inputs.at = $Table.inputs(%table)
   %inputs = load i64, ptr %inputs.at
   %given = and i64 %nargs, 9223372036854775807
@@ -640,9 +637,6 @@ new:
   %made = call i1 @new_outputs(ptr %table, ptr %pointers, ptr %cells, ptr %results)
   br i1 %made, label %keep, label %failed
 keep:
-  ; another thread may give `self` another table meanwhile
-  %owner = load ptr, ptr %table
-  call void @Py_IncRef(ptr %owner)
   %scratch.at = $Table.scratch(%table)
   %scratch = load i64, ptr %scratch.at
   %small = icmp sle i64 %scratch, {STACK}
@@ -725,7 +719,6 @@ poor.out:
 leave:
   %result = phi ptr [ null, %refuse.out ], [ %built, %build ], [ %out, %return.out ],
                     [ null, %poor.out ]
-  call void @Py_DecRef(ptr %owner)
   ret ptr %result
 failed:
   ret ptr null

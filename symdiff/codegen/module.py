@@ -411,10 +411,21 @@ class _Module:
             "  %plain = and i1 %right, %bare",
             "  br i1 %plain, label %read, label %slow",
             "read:",
-            f"  %ok = call i1 @symdiff_read_numbers(ptr %args, i64 {n}, ptr {memory})",
-            "  br i1 %ok, label %body, label %slow",
-            "body:",
         ]
+        few = self.plan is None and n <= FEW
+        given = self._floats(b) if few else []
+        b.lines += [
+            f"  %ok = call i1 @symdiff_read_numbers(ptr %args, i64 {n}, ptr {memory})",
+            f"  br i1 %ok, label %{'convert' if given else 'body'}, label %slow",
+        ]
+        if given:
+            b.lines.append("convert:")
+            read = [b.load(f64, b.offset(memory, i)) for i in range(n)]
+            b.lines += ["  br label %body", "body:"]
+            pairs = zip(given, read, strict=True)
+            given = [b.put(f"phi double [ {x}, %direct ], [ {y}, %convert ]") for x, y in pairs]
+        else:
+            b.lines.append("body:")
         buffers = source, sink, _ = self._buffers(b, memory)
         thread = (
             b.put("call ptr @PyEval_SaveThread()") if self.place.work > RELEASE_GIL_ABOVE else ""
@@ -422,7 +433,11 @@ class _Module:
         if self.plan is None:
             self._point(
                 b,
-                lambda i: self._narrowed(b, fn.params[i].type.dtype, b.offset(source, i)),
+                lambda i: self._narrowed(
+                    b,
+                    fn.params[i].type.dtype,
+                    given[i] if given else b.load(f64, b.offset(source, i)),
+                ),
                 lambda i, value: self._widened(
                     b, fn.outputs[i].type.dtype, value, b.offset(sink, i)
                 ),
@@ -431,7 +446,8 @@ class _Module:
             for i, param in enumerate(fn.params):
                 if param.type.dtype is not f64:
                     at = b.offset(source, i)
-                    b.store(param.type.dtype, self._narrowed(b, param.type.dtype, at), at)
+                    value = self._narrowed(b, param.type.dtype, b.load(f64, at))
+                    b.store(param.type.dtype, value, at)
             self._run(b, buffers)
             for i, output in enumerate(fn.outputs):
                 if output.type.dtype is not f64:
@@ -461,8 +477,22 @@ class _Module:
         b.lines += [f"  ret ptr {failure}", "rich:"]
         return memory
 
-    def _narrowed(self, b: LLVMEmitter, dtype: DType, pointer: str) -> str:
-        value = b.load(f64, pointer)
+    def _floats(self, b: LLVMEmitter) -> list[str]:
+        """The numbers of a few floats, after which `body` follows; else the code goes on."""
+        count = len(self.fn.params)
+        objects = [b.put(f"load ptr, ptr {b.offset('%args', i)}") for i in range(count)]
+        types = [b.put(f"load ptr, ptr {b.offset(x, 8, size=1)}") for x in objects]
+        all_floats = "true"
+        for kind in types:
+            same = b.put(f"icmp eq ptr {kind}, @PyFloat_Type")
+            all_floats = b.put(f"and i1 {all_floats}, {same}")
+        b.lines += [f"  br i1 {all_floats}, label %direct, label %other", "direct:"]
+        numbers = [b.load(f64, b.offset(x, 16, size=1)) for x in objects]
+        b.lines += ["  br label %body", "other:"]
+        self.declarations["PyFloat_Type"] = "@PyFloat_Type = external global i8"
+        return numbers
+
+    def _narrowed(self, b: LLVMEmitter, dtype: DType, value: str) -> str:
         return b.put(f"fptrunc double {value} to float") if dtype is f32 else value
 
     def _widened(self, b: LLVMEmitter, dtype: DType, value: str, pointer: str) -> None:
@@ -502,6 +532,7 @@ class _Module:
         return built, leaf, branch
 
 
+FEW: Final = 8  # numbers that the entry reads itself where they are floats
 STACK_WORDS: Final = 4096  # up to 32 KiB of scratch on the stack, more on the heap
 
 _CALL_DECLARATIONS: Final = {

@@ -16,6 +16,7 @@ declare void @PyErr_Clear()
 declare i32 @PyType_IsSubtype(ptr, ptr)
 declare ptr @PyTuple_New(i64)
 declare ptr @PyType_GenericAlloc(ptr, i64)
+declare ptr @_PyObject_GC_NewVar(ptr, i64)
 declare void @Py_DecRef(ptr)
 
 ; args[0..n) as doubles to out; false where one is neither a float nor an int, or is too large.
@@ -79,9 +80,19 @@ named:
   ret ptr %r
 }
 
+; A tuple of floats. Numbers refer to nothing, so a named one is left out of garbage collection.
 define ptr @symdiff_pack_numbers(ptr %type, ptr %numbers, i64 %n) {
 entry:
-  %whole = call ptr @new_tuple(ptr %type, i64 %n)
+  %plain = icmp eq ptr %type, null
+  br i1 %plain, label %tuple, label %named
+tuple:
+  %t = call ptr @PyTuple_New(i64 %n)
+  br label %made
+named:
+  %r = call ptr @_PyObject_GC_NewVar(ptr %type, i64 %n)
+  br label %made
+made:
+  %whole = phi ptr [ %t, %tuple ], [ %r, %named ]
   %none = icmp eq ptr %whole, null
   br i1 %none, label %failed, label %start
 start:
@@ -105,6 +116,16 @@ put:
 done:
   ret ptr %whole
 drop:
+  ; the items from here on hold whatever was in this memory before
+  %k = phi i64 [ %i, %body ], [ %k.next, %clear ]
+  %rest = icmp slt i64 %k, %n
+  br i1 %rest, label %clear, label %give.up
+clear:
+  %stale = getelementptr ptr, ptr %items, i64 %k
+  store ptr null, ptr %stale
+  %k.next = add i64 %k, 1
+  br label %drop
+give.up:
   call void @Py_DecRef(ptr %whole)
   ret ptr null
 failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from symdiff.ir import Leaf
@@ -166,6 +167,21 @@ class Kernel:
         leaves = dispatcher.leaves(args, kwargs)
         return bind_memory(self._program, self._code, dispatcher, leaves, out)
 
+    def entry(self, fallback: Callable[..., Any], exact: bool = False) -> Callable[..., Any] | None:
+        """The machine code for arguments that fit it, as a call that leaves others to `fallback`.
+
+        None where there is none; with `exact`, also where it would take Python's numbers in the
+        place of NumPy's integers and float32, for which there may be another kernel. The caller
+        keeps a reference to `fallback`.
+        """
+        program = self._program
+        if isinstance(self, PlainKernel) or program.native:
+            return None
+        numbers = [p.dtype for p in program.params if not p.shape]
+        if exact and not all(d.name in ("float64", "bool") for d in numbers):
+            return None
+        return _entry(program, self._table, fallback)
+
     def at(self, leaves: list[Any]) -> Any:
         """The outputs at the leaves of the arguments."""
         dispatcher = self._dispatcher
@@ -176,15 +192,24 @@ class PlainKernel(Kernel):
     """A kernel that is called through ctypes."""
 
 
-class Leaves:
-    """The call of a kernel with the leaves of its arguments."""
+class Entry:
+    """A call that is the machine code for a table."""
 
     __slots__ = ()
 
 
 @once
-def _leaves_type() -> Any:
-    return native.vectorcall_type(Leaves)
+def _entry_type() -> Any:
+    return native.vectorcall_type(Entry)
+
+
+def _entry(program: Program, table: Table, fallback: Callable[..., Any]) -> Any:
+    """A call by the table of a kernel. The caller keeps a reference to `fallback`."""
+    entry = object.__new__(_entry_type())
+    object.__setattr__(entry, "table", table)
+    machine = tables.entries(program.entry, program.support)
+    native.attach(entry, machine.addresses["symdiff_entry"], fallback, table.address)
+    return entry
 
 
 @once
@@ -212,14 +237,13 @@ def load(program: Program) -> Kernel:
         native.attach(kernel, code.entry(), dispatcher)
     elif tabled:
         table = Table(program, code, dispatcher.fail)
-        machine = tables.entries(program.entry, program.support)
-        entry = machine.addresses["symdiff_entry"]
         if flat:
-            native.attach(kernel, entry, dispatcher, table.address)
+            machine = tables.entries(program.entry, program.support)
+            address = machine.addresses["symdiff_entry"]
+            native.attach(kernel, address, dispatcher, table.address)
         # The kernel owns the fallback: with the dispatcher it would be a cycle.
         parts |= {"_table": table, "_spread": dispatcher.spread}
-        dispatcher.native = leaves = object.__new__(_leaves_type())
-        native.attach(leaves, entry, parts["_spread"], table.address)
+        dispatcher.native = _entry(program, table, parts["_spread"])
     elif host:
         code.batch()
     else:

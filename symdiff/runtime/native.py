@@ -73,7 +73,7 @@ def python_symbols() -> dict[str, int]:
         "PyErr_Clear", "PyErr_NoMemory", "PyErr_Occurred", "PyEval_RestoreThread",
         "PyEval_SaveThread", "PyFloat_AsDouble", "PyFloat_FromDouble", "PyLong_AsLongLong",
         "PyLong_FromLongLong", "PyObject_Vectorcall", "PyTuple_New", "PyType_GenericAlloc",
-        "PyType_IsSubtype", "Py_DecRef", "Py_IncRef",
+        "PyType_IsSubtype", "Py_DecRef", "Py_IncRef", "_PyObject_GC_NewVar",
     )  # fmt: skip
     objects = {
         "PyFloat_Type": float, "PyLong_Type": int, "PyTuple_Type": tuple,
@@ -122,10 +122,5 @@ def attach(instance: object, entry: int, fallback: object, table: int = 0) -> No
     the code for as long as `instance` lives.
     """
     ctypes.c_void_p.from_address(id(instance) + FALLBACK_OFFSET).value = id(fallback)
-    set_table(instance, table)
-    ctypes.c_void_p.from_address(id(instance) + VECTORCALL_OFFSET).value = entry
-
-
-def set_table(instance: object, table: int) -> None:
-    """Make later calls of `instance` work by the table at this address, 0 for none."""
     ctypes.c_void_p.from_address(id(instance) + TABLE_OFFSET).value = table
+    ctypes.c_void_p.from_address(id(instance) + VECTORCALL_OFFSET).value = entry

@@ -45,7 +45,7 @@ OperandFields: Final = _structure("OperandFields", ("kind", "descr", "nd", "dims
 NodeFields: Final = _structure("NodeFields", ("parent", "position", "type", "size"))
 TableFields: Final = _structure(
     "TableFields",
-    ("owner", "inputs", "outputs", "operands", "call", "steps", "checked", "long", "scratch",
+    ("inputs", "outputs", "operands", "call", "steps", "checked", "long", "scratch",
      "spare", "nodes", "node_count", "pack", "fail"),
 )  # fmt: skip
 BoundFields: Final = _structure(
@@ -125,7 +125,6 @@ class Table:
             memory, spare = scratch(size)
             self._kept.append(memory)
         self._fields = TableFields(
-            owner=id(self),
             inputs=len(program.params),
             outputs=len(program.outputs),
             operands=ctypes.addressof(self._operands),

@@ -241,9 +241,8 @@ def test_references_stay() -> None:
 
 
 def test_one_bound_kernel_in_two_threads_is_refused() -> None:
-    n = 1500
-    bound = kernel_of(lambda x: np.exp(x @ x), x=f"f64[{n},{n}]").bind(np.zeros((n, n)))
-    bound()
+    n = 1_000_000
+    bound = kernel_of(lambda x: np.exp(x), x=f"f64[{n}]").bind(np.zeros(n))
     refused: list[str] = []
     stop = threading.Event()
 
@@ -261,16 +260,16 @@ def test_one_bound_kernel_in_two_threads_is_refused() -> None:
     for thread in threads:
         thread.join()
     assert "running in another thread" in refused[0]
-    assert_array_equal(bound(), np.ones((n, n)))
+    assert_array_equal(bound(), np.ones(n))
 
 
 def test_bound_kernels_in_threads_of_their_own() -> None:
-    n = 120
-    kernel = kernel_of(lambda x: np.tanh(x @ x.T) @ np.exp(x), x=f"f64[{n},{n}]")
+    n = 20_000
+    kernel = kernel_of(lambda x: np.exp(x) / np.sum(np.exp(x)) + x[::-1], x=f"f64[{n}]")
     failures: list[int] = []
 
     def work(seed: int) -> None:
-        x = np.random.default_rng(seed).normal(size=(n, n)) / n
+        x = np.random.default_rng(seed).normal(size=n)
         expected, bound = kernel(x), kernel.bind(x)
         for _ in range(100):
             failures.extend([seed] * (not (bound() == expected).all()))

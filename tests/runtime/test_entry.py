@@ -376,14 +376,15 @@ def test_scratch_memory_of_every_size() -> None:
 
 
 def test_threads_share_a_kernel_that_releases_the_lock() -> None:
-    n = 120
-    kernel = kernel_of(lambda x: np.tanh(x @ x.T) @ np.exp(x), x=f"f64[{n},{n}]")
+    n = 20_000
+    kernel = kernel_of(lambda x: np.exp(x) / np.sum(np.exp(x)) + x[::-1], x=f"f64[{n}]")
     assert kernel._program.work > tables.LONG
+    assert 8 * kernel._program.workspace > tables.STACK
     failures: list[int] = []
 
     def work(seed: int) -> None:
-        x = np.random.default_rng(seed).normal(size=(n, n)) / n
-        expected, out = kernel(x), np.empty((n, n))
+        x = np.random.default_rng(seed).normal(size=n)
+        expected, out = kernel(x), np.empty(n)
         for _ in range(100):
             same = (kernel(x) == expected).all() and (kernel(x, out=out) == expected).all()
             failures.extend([seed] * (not same))
@@ -445,3 +446,80 @@ def test_the_text_is_well_formed() -> None:
     from symdiff.runtime import engine
 
     engine.binding().parse_assembly(entry.ENTRY).verify()
+
+
+def test_functions_remember_the_kernel_used_last() -> None:
+    """Calls of functions go straight to machine code, and never to that of another kernel."""
+    f = sd.function(lambda x, n: np.sum(x) * n + x)
+    x = np.arange(3.0)
+    arguments: list[Any] = [
+        (x, 2.0), (x, 3), (x, np.float64(2)), (x, np.float32(2)), (x, 2.0), (x, np.int64(2)),
+        (x, 2), (x, np.array(2)), (x, 2.5), (x, True), (x, 2.0), (np.arange(4.0), 2.0),
+        (x, x), (x, 2.0),
+        (x.astype("f4"), np.float32(2)), (x.astype("f4"), 2.0), (x.astype("f4"), np.float32(2)),
+        (2.0, x), (x.astype(int), 2), (x.astype(int), 2), (x[::-1], 2.0), (x.tolist(), 2.0),
+    ]  # fmt: skip
+    for pair in arguments:
+        fresh = sd.function(lambda x, n: np.sum(x) * n + x)
+        expected = outcome(fresh, *pair)
+        assert outcome(f, *pair) == expected
+        assert outcome(f, *pair) == expected
+        assert outcome(f.kernel, *pair) == expected
+        if not isinstance(pair[0], float):
+            assert outcome(f, pair[0], n=pair[1]) == expected
+    structured = sd.function(lambda p: p["a"] + p["b"])
+    structured({"a": x, "b": x})
+    with pytest.raises(sd.ArgumentError):
+        structured(x, x)
+
+
+def test_traced_calls_of_functions_that_were_called_before() -> None:
+    f = sd.function(lambda x: np.sum(x * x), args={"x": "f64[3]"})
+    x = np.arange(3.0)
+    assert f(x) == 5.0
+    assert_grad = sd.grad(sd.function(lambda y: 2 * f(y), args={"y": "f64[3]"}))
+    np.testing.assert_array_equal(assert_grad(x), 4 * x)
+    with pytest.raises(sd.ArgumentError, match="x: expected"):
+        f(np.ones(4))
+
+
+def test_every_allocation_fails_in_turn() -> None:
+    testcapi = pytest.importorskip("_testcapi")
+    assert hasattr(testcapi, "set_nomemory")
+    program = """
+import sys, _testcapi, numpy as np, symdiff as sd
+of = lambda source, **types: sd.compile(sd.function(source, args=types))
+vector, number = {"x": "f64[3]"}, {"n": "f64"}
+cases = [
+    (sd.compile(sd.value_and_grad("(x + y)*max(y, z)")), (1.5, 2.5, 0.5)),
+    (of(lambda x, n: (x, n, (x, n, (x*n, x))), x="f64", n="f64"), (1.5, 2.5)),
+    (of(lambda x, n: (x + 1, (n*2, x*2), (np.sum(x), x)), **vector, **number), (np.ones(3), 2.5)),
+    (of(lambda x, n: (x + 1, {"a": n*2, "b": [x]}), **vector, **number), (np.ones(3), 2.5)),
+    (of(lambda x, i: x[i], x="f64[3]", i="i64"), (np.ones(3), 7)),
+]
+failures = 0
+for kernel, args in cases:
+    held = [float(i) + 0.5 for i in range(300)]  # the floats that CPython keeps for reuse
+    before = sys.getrefcount(args[0])
+    for i in range(40):
+        try:
+            _testcapi.set_nomemory(i, i + 1)
+            try:
+                kernel(*args)
+            finally:
+                _testcapi.remove_mem_hooks()
+        except MemoryError:
+            failures += 1
+        except sd.IndexRangeError:
+            pass
+    assert sys.getrefcount(args[0]) == before
+assert failures > 10, failures
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MALLOC_CHECK_": "3", "MALLOC_PERTURB_": "1", "PYTHONMALLOC": "malloc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
