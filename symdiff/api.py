@@ -21,7 +21,7 @@ from symdiff.polymorphic import (
     documentation,
     is_python,
 )
-from symdiff.runtime import Kernel
+from symdiff.runtime import Kernel, checked_threads
 from symdiff.steps import Axes, Derivative, Step, Vmap, Wrt, checked_axes, named_positions
 
 __all__ = [
@@ -363,7 +363,8 @@ def compile(
             Without it, a decorator.
         args: see `function`.
         dtype: "float64" or "float32", the precision of every number in the kernel.
-        threads: 1; more arrive in a later release.
+        threads: how many threads large batches and long loops may be shared by, or "all" for the
+            CPUs that this process may use when it compiles; see docs/threads.md.
         fastmath: allow the algebra of real numbers, which may change rounding.
         cache: keep and use machine code on disk, once symdiff has a cache.
         target: "host", or an LLVM triple to generate code for another machine.
@@ -378,14 +379,13 @@ def compile(
         (0.0, Gradient(x=0.0, y=2.0))
     """
     options: dict[str, Any] = {"dtype": dtype, "fastmath": fastmath, "target": target}
+    options["threads"] = checked_threads(threads)
     if source is None:
-        return partial(compile, args=args, threads=threads, cache=cache, **options)
+        return partial(compile, args=args, cache=cache, **options)
     if str(dtype) not in DTYPES:
         raise ArgumentError(f'dtype={dtype!r}: expected "float64" or "float32"')
     if not isinstance(cast("Any", target), str):
         raise ArgumentError(f'target={target!r}: expected "host" or an LLVM triple')
-    if threads != 1:
-        raise UnsupportedError(f"threads={threads!r}: kernels run on one thread so far")
     whole = function(source, args)
     if isinstance(whole, Polymorphic):
         return PolymorphicKernel(whole, options)

@@ -21,7 +21,12 @@ from symdiff.passes import OperationCount
 from symdiff.runtime import Kernel, Operand, Program
 
 DTYPES: Final = {"float64": ir.f64, "f64": ir.f64, "float32": ir.f32, "f32": ir.f32}
-DEFAULTS: Final[dict[str, Any]] = {"dtype": "float64", "fastmath": False, "target": "host"}
+DEFAULTS: Final[dict[str, Any]] = {
+    "dtype": "float64",
+    "fastmath": False,
+    "target": "host",
+    "threads": 1,
+}
 
 
 if TYPE_CHECKING:
@@ -339,7 +344,9 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
     """What the runtime needs to make a kernel of `fn`, the optimised form of `whole`."""
     stages = dict(whole.stages)
     start = time.perf_counter()
-    place = back_ends().layout(lowered(fn))
+    threads = runtime.thread_count(options["threads"])
+    place = back_ends().layout(lowered(fn), threads)
+    team = place.team
     stages["lowering"] = time.perf_counter() - start
     expanded = partial(passes.run, passes.LOWERING, fn)
     names = [leaf.name for leaf in ir.leaves(fn.result)]
@@ -374,6 +381,9 @@ def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Progr
         checks=place.checks,
         loops=place.loops is not None,
         work=place.work,
+        threads=threads,
+        sharing=back_ends().sharing if threads > 1 else None,
+        team=None if team is None else (-(-team.workspace // 8), len(team.shares)),
         stages=stages,
     )
 

@@ -411,6 +411,11 @@ class PolymorphicKernel(Kernel):
         return self._function.parameters
 
     @property
+    def threads(self) -> int:
+        """How many threads may share the work of a call."""
+        return runtime.thread_count(self._options["threads"])
+
+    @property
     def code_size(self) -> int:
         """Bytes of machine code of the kernel used last."""
         return self._latest().code_size

@@ -8,6 +8,7 @@ from symdiff.codegen.formula import assignments, formula
 from symdiff.codegen.latex import latex
 from symdiff.codegen.module import Layout, is_long, layout, loop_text, lower, named_tuples
 from symdiff.codegen.numpy import numpy_source
+from symdiff.codegen.sharing import sharing
 from symdiff.codegen.support import SUPPORT
 from symdiff.codegen.sympy import to_sympy
 from symdiff.codegen.vector_math import Machine
@@ -16,5 +17,5 @@ from symdiff.codegen.vectors import VectorMath
 __all__ = [
     "ENTRY", "SUPPORT", "Layout", "Machine", "VectorMath", "assignments", "c_header", "c_source",
     "dot", "formula", "is_long", "latex", "layout", "loop_text", "lower", "named_tuples",
-    "numpy_source", "to_sympy",
+    "numpy_source", "sharing", "to_sympy",
 ]  # fmt: skip

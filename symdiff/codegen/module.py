@@ -37,13 +37,14 @@ from symdiff.codegen.llvm import (
 from symdiff.codegen.loops import Program as LoopProgram
 from symdiff.codegen.loops import build_program, has_tensors, print_program
 from symdiff.codegen.loops.module import grouped, lower_program
-from symdiff.codegen.loops.program import work
+from symdiff.codegen.loops.teams import Team, team_of
 from symdiff.codegen.points import points_function
 from symdiff.codegen.vectors import NO_VECTORS, VectorMath
+from symdiff.codegen.work import of_function, of_program
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
 
-RELEASE_GIL_ABOVE: Final = 5000  # values: some microseconds of work
+RELEASE_GIL_ABOVE: Final = 50_000  # work: some microseconds
 FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay visible
 
 # Offsets in CPython objects, in bytes; runtime.native checks them before it uses @NAME.call.
@@ -55,12 +56,24 @@ class Layout:
     """A lowered function and how its code is laid out.
 
     `plan` is how a huge body is cut, None for a small one. A huge one is generated as one module
-    with every wrapper and without optimisation: it is too long to be compiled twice.
+    with every wrapper and without optimisation: it is too long to be compiled twice. Loops may run
+    on as many as `threads` threads.
     """
 
     fn: Function
     plan: Plan | None
     loops: LoopProgram | None = None
+    threads: int = 1
+
+    @cached_property
+    def team(self) -> Team | None:
+        """The loops for several threads, where that is worth while for one point."""
+        return team_of(self.loops, self.threads) if self.loops and self.threads > 1 else None
+
+    @cached_property
+    def work(self) -> int:
+        """How long one point takes, in the units of `codegen.work`."""
+        return of_program(self.loops) if self.loops else of_function(self.fn)
 
     @cached_property
     def loops_alone(self) -> LoopProgram:
@@ -86,13 +99,6 @@ class Layout:
         groups = self.groups(vectors)
         return max(self.workspace, -(-groups.workspace // 8) if groups else 0)
 
-    @cached_property
-    def work(self) -> int:
-        """About how many operations a point takes, one after the other."""
-        if self.loops is not None:
-            return work(self.loops) // 8  # which vectors do at once
-        return len(self.fn.live())
-
     @property
     def checks(self) -> tuple[str, ...]:
         """What each failed check of indices means, counted from 1."""
@@ -114,10 +120,10 @@ class Layout:
         return len(self.fn.params) + len(self.fn.outputs) + self.plan.slot_count
 
 
-def layout(fn: Function) -> Layout:
+def layout(fn: Function, threads: int = 1) -> Layout:
     """The layout of `fn`, which must have only operations with an `emit` rule."""
     if has_tensors(fn):
-        return Layout(fn, None, build_program(fn))
+        return Layout(fn, None, build_program(fn), threads)
     return Layout(fn, plan_chunks(fn) if _is_huge(fn) else None)
 
 
@@ -160,7 +166,8 @@ def lower(
         flags = FAST_FLAGS if fastmath else ""
         program = place.loops_alone if tuple(wrappers) == ("c",) else place.loops
         groups = place.groups(vectors) if "many" in wrappers else None
-        return lower_program(program, place.symbol, wrappers, flags, vectors, groups)
+        team = place.team if "team" in wrappers else None
+        return lower_program(program, place.symbol, wrappers, flags, vectors, groups, team)
     require_scalars(place.fn)
     return _Module(place, FAST_FLAGS if fastmath else "", vectors).text(wrappers)
 

@@ -134,12 +134,11 @@ def bind_memory(
         # NumPy does not resize an array that a weak reference refers to.
         "_kept": (code, views, results, held, moves, memory, _owners([*arrays, *results])),
     }
-    if tables.available():
+    if tables.available() and program.threads == 1:
         return _fast(program, code, dispatcher, parts, held, moves, count, workspace)
-    batch = code.batch()
 
     def run() -> None:
-        status = batch(held, moves, count, workspace)
+        status = dispatcher.points(pointers, steps, count)
         if status:
             dispatcher.fail(status)
 
@@ -162,7 +161,7 @@ def _fast(
         _refuse(name, *args, **kwargs)
 
     fields = BoundFields(
-        call=code.batch_address(),
+        call=code.address(count),
         pointers=ctypes.addressof(pointers),
         steps=ctypes.addressof(steps),
         count=count,

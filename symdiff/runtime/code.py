@@ -7,13 +7,14 @@ import re
 import threading
 import time
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from symdiff.errors import CompileError
 from symdiff.runtime import engine, native
 from symdiff.runtime.engine import Image, Loaded
 from symdiff.runtime.once import once
 from symdiff.runtime.program import Program
+from symdiff.runtime.sharing import Protocol, protocol
 
 # How codegen names a function of scipy.special.cython_special.
 SCIPY_PREFIX = "scipy_special_"
@@ -23,8 +24,10 @@ _SPECIAL = re.compile(rf"@{SCIPY_PREFIX}(\w+)\(")
 
 # They release the GIL. The status is 0, or which of the program's checks failed, from 1.
 _ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+MANY: Final = 8  # points that are computed in the lanes of vectors, fewer one by one
 _BATCH = ctypes.CFUNCTYPE(None, *_ARGUMENTS)
 _CHECKED_BATCH = ctypes.CFUNCTYPE(ctypes.c_int64, *_ARGUMENTS)
+_TEAM = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class Code:
@@ -39,6 +42,7 @@ class Code:
         self._loaded: dict[tuple[str, ...], Loaded] = {}
         self._batch: Any = None
         self._many: Any = None
+        self._team: Any = None
 
     def entry(self) -> int:
         """The address of the CPython entry."""
@@ -63,9 +67,21 @@ class Code:
                 self._many = self.batch()
         return self._many
 
-    def batch_address(self) -> int:
-        """The address of the batch loop."""
-        return self._address("batch")
+    def address(self, count: int) -> int:
+        """The address of the loop over so many points."""
+        many = count >= MANY and self._program.in_lanes()
+        return self._address("many" if many else "batch")
+
+    def team(self) -> Any:
+        """One point by several threads, as a ctypes function of (pointers, workspace, shared)."""
+        if self._team is None:
+            self._team = _TEAM(self._address("team"))
+        return self._team
+
+    def protocol(self) -> Protocol:
+        """The functions by which threads share work."""
+        assert self._program.sharing is not None
+        return protocol(self._program.sharing)
 
     def image(self, wrapper: str) -> Image:
         """The object file that holds `wrapper`."""
@@ -109,6 +125,8 @@ class Code:
 
     def _imports(self, wrappers: tuple[str, ...]) -> dict[str, int]:
         imports = _scipy_symbols(self._special[wrappers]) | _blas_symbols(self._blas[wrappers])
+        if "team" in wrappers:
+            imports |= self.protocol().imports
         if "call" in wrappers:
             imports |= native.python_symbols() | support(self._program.support).addresses
             for i, kind in enumerate(self._program.record_types):

@@ -23,8 +23,9 @@ from symdiff.runtime.arguments import (
     leading_axes,
     unaliased,
 )
-from symdiff.runtime.code import Code
+from symdiff.runtime.code import MANY, Code
 from symdiff.runtime.program import Operand, Program
+from symdiff.runtime.sharing import parts_of_batch, run_batch, run_team
 
 _CELLS: Final = {
     "float64": ctypes.c_double,
@@ -34,7 +35,7 @@ _CELLS: Final = {
     "bool": ctypes.c_bool,
 }
 _ALIGNMENT: Final = 64  # bytes, of scratch memory
-MANY: Final = 8  # points that are computed in the lanes of vectors, fewer one by one
+_GRAIN: Final = 16  # points of which parts of a batch are multiples: whole groups of lanes
 
 
 class _Frame:
@@ -66,7 +67,8 @@ class _Frame:
             if cell is not None:
                 self.pointers[position] = ctypes.addressof(cell)
             self.outputs.append((output.shape, output.dtype, cell))
-        self._scratch, self.workspace = _scratch(program.workspace)
+        words = program.workspace if program.team is None else program.team[0]
+        self._scratch, self.workspace = _scratch(words)
 
 
 def _scratch(words: int) -> tuple[Array, int]:
@@ -181,7 +183,7 @@ class Dispatcher:
                     pointers[position] = address(cell)
                 results.append(cell)
                 position += 1
-            status = self._code.batch()(frame.start, self._still, 1, frame.workspace)
+            status = self._point(frame.start, frame.workspace)
             if status:
                 self.fail(status)
             return [r if r.__class__ is np.ndarray else r.value for r in results]
@@ -211,6 +213,16 @@ class Dispatcher:
                 array = operands[position] = in_memory(array, (), ())[0]
                 pointers[position] = address(array)
         return True
+
+    def _point(self, pointers: int, workspace: int) -> int | None:
+        """The status of one point."""
+        program = self._program
+        if program.team is None:
+            return self._code.batch()(pointers, self._still, 1, workspace)
+        functions, (_, phases) = self._code.protocol(), program.team
+        return run_team(
+            functions, self._code.team(), (pointers, workspace), phases, program.threads
+        )
 
     # Any number of points.
 
@@ -274,20 +286,44 @@ class Dispatcher:
         for extent in shape:
             count *= extent
         operands = [in_memory(a, lead, shape) for a, lead in zip(arrays, leads, strict=True)]
-        # `operands` and `_memory` keep what the code works on alive while it runs.
+        # `operands` keeps what the code works on alive while it runs.
         pointers = [self._address(a) for a, _ in operands] + [self._address(r) for r in results]
         steps = [step for _, step in operands]
         steps += [_bytes(o) for o in self._program.outputs]
-        run = self._code.many() if count >= MANY else self._code.batch()
-        _memory, workspace = _scratch(self._program.batch_workspace())
-        status = run(
+        status = self.points(pointers, steps, count)
+        if status:
+            self.fail(status)
+
+    def points(self, pointers: list[int], steps: list[int], count: int) -> int | None:
+        """The status of many points."""
+        program, code = self._program, self._code
+        if program.team is not None and count == 1:
+            _memory, workspace = _scratch(program.team[0])
+            held = (ctypes.c_void_p * len(pointers))(*pointers)
+            return self._point(ctypes.addressof(held), workspace)
+        run = code.many() if count >= MANY else code.batch()
+        words, threads = program.batch_workspace(), program.threads
+        grain, parts = _GRAIN if count >= MANY else 1, 1
+        if threads > 1:
+            parts = parts_of_batch(count, program.work, grain, threads)
+        if parts > 1:
+            threads = min(threads, parts)
+            words = -(-words * 8 // _ALIGNMENT) * _ALIGNMENT // 8  # each on lines of its own
+            _memory, workspace = _scratch(words * threads)
+            return run_batch(
+                code.protocol(),
+                run,
+                (pointers, steps, count),
+                (grain, parts, threads),
+                (workspace, words * 8),
+            )
+        _memory, workspace = _scratch(words)
+        return run(
             (ctypes.c_void_p * len(pointers))(*pointers),
             (ctypes.c_int64 * len(steps))(*steps),
             count,
             workspace,
         )
-        if status:
-            self.fail(status)
 
 
 def _fail(name: str, checks: Sequence[str], status: int) -> NoReturn:

@@ -46,6 +46,11 @@ class Kernel:
         return tuple(name for name, _ in self._program.arguments)
 
     @property
+    def threads(self) -> int:
+        """How many threads may share the work of a call."""
+        return self._program.threads
+
+    @property
     def ir(self) -> str:
         """The optimised IR that was compiled."""
         return self._program.texts["ir"]()
@@ -106,6 +111,8 @@ class Kernel:
         """Bytes of machine code of what a call runs."""
         if self._program.target != engine.HOST:
             wrapper = "c"
+        elif self._program.team is not None:
+            wrapper = "team"
         else:
             own = self._program.native and not isinstance(self, PlainKernel)
             wrapper = "call" if own else "batch"
@@ -130,7 +137,8 @@ class Kernel:
         return self._program.recipe
 
     def __repr__(self) -> str:
-        return f"<symdiff kernel {self.name}({', '.join(self.parameters)})>"
+        threads = f", threads={self.threads}" if self.threads > 1 else ""
+        return f"<symdiff kernel {self.name}({', '.join(self.parameters)}){threads}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at the given arguments.
@@ -245,7 +253,7 @@ def load(program: Program) -> Kernel:
         parts |= {"_table": table, "_spread": dispatcher.spread}
         dispatcher.native = _entry(program, table, parts["_spread"])
     elif host:
-        code.batch()
+        _ = code.batch() if program.team is None else code.team()
     else:
         code.image("c")
     for name, value in parts.items():

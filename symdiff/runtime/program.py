@@ -37,9 +37,13 @@ class Program:
         native: the "call" wrapper exists: floating-point numbers in, and tuples of them out.
         record_types: the named tuple types that the "call" wrapper builds, in its order.
         loops: the code has loops, which LLVM is to optimise.
+        threads: how many may share what a call does.
+        sharing: the LLVM text by which they do, None for one thread.
+        team: for one point that several threads compute, by the wrapper "team": the words of
+            scratch memory, and how often they share something; None if it is not worth while.
+        work: how long a point takes, in units of about a tenth of a nanosecond.
         support: LLVM text of the helpers that every "call" wrapper uses.
         entry: LLVM text of the CPython entries that all kernels without a "call" wrapper share.
-        work: about how many operations a point takes, one after the other.
         texts: the sources that users can read, by name, each made when asked for.
         recipe: a callable and its arguments that make this kernel again, for pickling.
         target: "host" or an LLVM triple.
@@ -67,4 +71,7 @@ class Program:
     checks: tuple[str, ...] = ()
     loops: bool = False
     work: int = 0
+    threads: int = 1
+    sharing: Callable[[], str] | None = None
+    team: tuple[int, int] | None = None
     stages: dict[str, float] = field(default_factory=dict[str, float])

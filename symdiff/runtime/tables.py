@@ -26,7 +26,7 @@ from symdiff.runtime.program import Operand, Program
 EXPORTS: Final = ("symdiff_entry", "symdiff_bound")
 STACK: Final = 16384  # bytes of scratch memory that a call takes from the stack
 ALIGNMENT: Final = 64  # bytes, of scratch memory
-LONG: Final = 5000  # operations in one call, above which other threads are to run meanwhile
+LONG: Final = 50_000  # work of a call, above which other threads are to run meanwhile
 _SPARE: Final = 1 << 28  # bytes of scratch memory that a kernel keeps for the next call
 _OPERANDS: Final = 500  # that fit on the stack
 
@@ -128,7 +128,7 @@ class Table:
             inputs=len(program.params),
             outputs=len(program.outputs),
             operands=ctypes.addressof(self._operands),
-            call=code.batch_address(),
+            call=code.address(1),
             steps=ctypes.addressof(self._steps),
             checked=bool(program.checks),
             long=program.work > LONG,
@@ -156,6 +156,7 @@ def suits(program: Program) -> bool:
     operands = (*program.params, *program.outputs)
     return (
         available()
+        and program.team is None
         and len(operands) + len(ir.branches(program.result)) <= _OPERANDS
         and all(o.dtype is np.dtype(o.dtype.name) and o.dtype.name in _KINDS for o in operands)
     )

@@ -31,10 +31,10 @@ from symdiff.codegen.loops.program import (
     Write,
     Zero,
     read_registers,
+    result_dtype,
 )
 from symdiff.codegen.source import Term
-from symdiff.ir import DTYPES, DType, boolean
-from symdiff.ops import OPS
+from symdiff.ir import DType
 
 _PER_LINE: Final = 8
 
@@ -196,7 +196,7 @@ class _NestWriter:
         self.e.dtype = s.dtype
         assert s.op.emit is not None, s.op
         result: Any = s.op.emit(self.e, *[self.operand(a) for a in s.args], **dict(s.attrs))
-        dtype = _result_dtype(s)
+        dtype = result_dtype(s)
         if isinstance(s.dest, tuple):
             pairs = zip(s.dest, result, strict=True)
             return [self.declare(d, dtype, term.text) for d, term in pairs if d in self.read]
@@ -221,14 +221,3 @@ class _NestWriter:
         if index.const or not parts:
             parts.append(str(index.const))
         return " + ".join(parts).replace("+ -", "- ")
-
-
-_TRUTHS: Final = frozenset(OPS[name] for name in ("lt", "le", "eq", "ne", "and", "or", "not"))
-
-
-def _result_dtype(s: Compute) -> DType:
-    if s.op in _TRUTHS:
-        return boolean
-    if s.op.name == "convert":
-        return DTYPES[dict(s.attrs)["dtype"]]
-    return s.dtype

@@ -222,25 +222,36 @@ class ProgramWriter:
             f"{label}.end:",
         ]
 
-    def nest(self, b: LLVMEmitter, nest: Nest, pointers: dict[Buffer, str]) -> None:
+    def nest(
+        self,
+        b: LLVMEmitter,
+        nest: Nest,
+        pointers: dict[Buffer, str],
+        given: Sequence[str] = (),
+    ) -> None:
+        """A call of a nest; `given` are registers for the variables that it is given."""
         name = f"{self.symbol}.nest{self._nests}"
         self._nests += 1
         buffers = buffers_of(nest)
         writer = _NestWriter(self, {buffer: f"%b{i}" for i, buffer in enumerate(buffers)})
+        writer.vars.update((var, f"%g{i}") for i, var in enumerate(nest.given))
         writer.block(nest.block)
         e = writer.e
         kind, result = "void", "  ret void"
         if nest.status is not None:
             flag = writer.any(e.load(boolean, f"%{nest.status[0].name}"))
             kind, result = "i1", f"  ret i1 {flag}"
-        arguments = ", ".join(f"ptr noalias %b{i}" for i in range(len(buffers)))
+        parameters = [f"ptr noalias %b{i}" for i in range(len(buffers))]
+        parameters += [f"i64 %g{i}" for i in range(len(given))]
+        arguments = ", ".join(parameters)
         # Not inlined: LLVM takes half the time, and keeps what it knows about the pointers.
         header = f"define internal {kind} @{name}({arguments}) noinline nounwind {{"
         self.functions.append("\n".join([header, "entry:", *writer.allocas, *e.lines, result, "}"]))
         self.declarations |= e.declarations
         self.variants |= e.variants
         self.attributes |= e.attributes
-        passed = ", ".join(f"ptr {pointers[buffer]}" for buffer in buffers)
+        operands = [f"ptr {pointers[buffer]}" for buffer in buffers]
+        passed = ", ".join(operands + [f"i64 {register}" for register in given])
         if nest.status is None:
             b.lines.append(f"  call void @{name}({passed})")
             return

@@ -9,6 +9,8 @@ from symdiff.codegen.lanes import Groups, GroupWriter, Item
 from symdiff.codegen.llvm import LLVMEmitter, module_text
 from symdiff.codegen.loops.llvm import ProgramWriter
 from symdiff.codegen.loops.program import Gemm, Program, loads_indices, steps_of
+from symdiff.codegen.loops.team_text import write_team
+from symdiff.codegen.loops.teams import Team
 from symdiff.codegen.vectors import VectorMath
 from symdiff.errors import UnsupportedError
 
@@ -40,14 +42,15 @@ def lower_program(
     flags: str,
     vectors: VectorMath,
     groups: Groups | None,
+    team: Team | None,
 ) -> str:
-    """LLVM text of `program` behind "c", "batch" or "many".
+    """LLVM text of `program` behind "c", "batch" or "many", or of `team` behind "team".
 
     `i64 @NAME.batch(ptr pointers, ptr steps, i64 n, ptr ws)` returns 0 or the number of the check
     that failed. `void @NAME(ptr x, ..., ptr value, ...)` leaves the outputs as they are then.
     """
     writers: list[ProgramWriter] = []
-    if set(wrappers) - {"many"}:
+    if set(wrappers) - {"many", "team"}:
         writers.append(ProgramWriter(symbol, flags, vectors))
         writers[0].write(program, f"{symbol}.body")
     for wrapper in wrappers:
@@ -56,6 +59,10 @@ def lower_program(
         if wrapper == "many":
             assert groups is not None
             writers.append(_many(program, groups, symbol, flags, vectors))
+        elif wrapper == "team":
+            assert team is not None
+            writers.append(ProgramWriter(f"{symbol}.shared", flags, vectors))
+            write_team(writers[-1], team, symbol)
         else:
             (_c if wrapper == "c" else _batch)(writers[0], program, symbol)
     for writer in writers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,11 +25,11 @@ from symdiff.codegen.loops.program import (
     Update,
     Var,
     Write,
+    neutral,
 )
 from symdiff.codegen.loops.shapes import Place, linear
 from symdiff.codegen.loops.values import REDUCTIONS
-from symdiff.errors import UnsupportedError
-from symdiff.ir import DType, Value, boolean, i64
+from symdiff.ir import Value, boolean, i64
 from symdiff.ops import OPS, and_, le, lt, ne, not_, or_, where
 
 UNROLL: Final = 4  # extents up to which a loop is written out
@@ -308,7 +307,7 @@ class NestBuilder:
         at = place[:-1]
         dtype = source.type.dtype
         element = self.e.element(source, root.along(place))
-        worst = Constant(_extreme("max" if op is OPS["argmax"] else "min", dtype), dtype)
+        worst = neutral("max" if op is OPS["argmax"] else "min", dtype)
         best, where_ = self.local(root, at, (worst, Constant(-1, i64)))
         depth = len(self.e.scopes) - 1
         held, index, here = (self.e.register(depth) for _ in range(3))
@@ -370,7 +369,7 @@ class NestBuilder:
     def check(self, root: Root, place: Place) -> None:
         """Whether an index is outside of its axis."""
         extent = root.extent
-        (bad,) = self.local(root, (), (Constant(0, boolean),))
+        (bad,) = self.local(root, (), (neutral("any", boolean),))
         self.status = (bad, root.status)
         element = self.e.element(root.source, place)
         dtype = root.source.type.dtype
@@ -413,16 +412,4 @@ def _choose_unrolled(tree: Tree) -> None:
 
 
 def _initial(root: Root) -> Constant:
-    dtype = root.value.type.dtype
-    kind = REDUCTIONS[root.value.op]
-    return Constant(0.0 if kind == "sum" else _extreme(kind, dtype), dtype)
-
-
-def _extreme(kind: str, dtype: DType) -> float:
-    """What every element is at least as large (for "max") or as small (for "min") as."""
-    if dtype.kind == "f":
-        return -math.inf if kind == "max" else math.inf
-    if dtype.kind != "i":
-        raise UnsupportedError(f"the {kind}imum of {dtype} elements")
-    high = 2 ** (8 * dtype.itemsize - 1)
-    return -high if kind == "max" else high - 1
+    return neutral(REDUCTIONS[root.value.op], root.value.type.dtype)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from math import inf
+from typing import Any, Final, NamedTuple
 
-from symdiff.ir import DType, Op
+from symdiff.errors import UnsupportedError
+from symdiff.ir import DTYPES, DType, Op, boolean
+from symdiff.ops import OPS
 
 
 class Var:
@@ -203,10 +206,14 @@ class Block:
 
 @dataclass(eq=False, slots=True)
 class Nest:
-    """Loops and what is around them. With `status`, a failed check ends the program with it."""
+    """Loops and what is around them. With `status`, a failed check ends the program with it.
+
+    `given` are variables that whoever runs it sets.
+    """
 
     block: Block
     status: tuple[Local, int] | None = None
+    given: tuple[Var, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -287,25 +294,32 @@ def statements(block: Block) -> Iterator[Any]:
             yield from statements(statement.body)
 
 
-def work(program: Program) -> int:
-    """About how many operations a call takes."""
-    total = 0
-    for step in program.steps:
-        if isinstance(step, Nest):
-            total += _block_work(step.block)
-        elif isinstance(step, Gemm):
-            total += step.m * step.n * step.k * step.batch[0]
-        elif isinstance(step, Repeat):
-            total += step.length * (1 + work(step.body))
-        else:
-            total += (step.buffer if isinstance(step, Zero) else step.target).size
-    return total
+_TRUTHS: Final = frozenset(OPS[name] for name in ("lt", "le", "eq", "ne", "and", "or", "not"))
 
 
-def _block_work(block: Block) -> int:
-    loops = [s for s in block.statements if isinstance(s, For)]
-    inner = sum((s.var.stop - s.var.start) * _block_work(s.body) for s in loops)
-    return len(block.statements) + inner
+def result_dtype(s: Compute) -> DType:
+    """The dtype of what a statement computes."""
+    if s.op in _TRUTHS:
+        return boolean
+    if s.op.name == "convert":
+        return DTYPES[dict(s.attrs)["dtype"]]
+    return s.dtype
+
+
+def neutral(kind: str, dtype: DType) -> Constant:
+    """What an update of `kind` starts from.
+
+    Raises:
+        UnsupportedError: there is no such number.
+    """
+    if kind in ("sum", "any"):
+        return Constant(0.0 if kind == "sum" else 0, dtype)
+    if dtype.kind == "f":
+        return Constant(-inf if kind == "max" else inf, dtype)
+    if dtype.kind != "i":
+        raise UnsupportedError(f"the {kind}imum of {dtype} elements")
+    high = 2 ** (8 * dtype.itemsize - 1)
+    return Constant(-high if kind == "max" else high - 1, dtype)
 
 
 def registers_of(statement: Any) -> set[int] | None:
