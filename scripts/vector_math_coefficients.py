@@ -102,6 +102,24 @@ FITS: Final = (
         "0.6170",
         6,
     ),
+    Fit(
+        "ATAN",
+        "(t - atan(t)) / t**3 in z = t**2, |t| <= 1/2",
+        lambda z: (1 - mp.atan(_root(z)) / _root(z)) / z,
+        lambda z: z,
+        "0",
+        "0.25001",
+        12,
+    ),
+    Fit(
+        "ASIN",
+        "(asin(t) - t) / t**3 in z = t**2, |t| <= 1/2",
+        lambda z: (mp.asin(_root(z)) / _root(z) - 1) / z,
+        lambda z: z,
+        "0",
+        "0.25001",
+        13,
+    ),
 )
 
 

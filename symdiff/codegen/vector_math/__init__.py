@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from symdiff.codegen.vector_math.emitter import PORTABLE, Kernel, Machine, VectorFunction, write
-from symdiff.codegen.vector_math.exponential import exp, exp2, expm1, tanh
-from symdiff.codegen.vector_math.logarithm import log, log1p
-from symdiff.codegen.vector_math.power import pow
-from symdiff.codegen.vector_math.trigonometric import cos, sin, sincos
+from symdiff.codegen.vector_math.exponential import cosh, exp, exp2, expm1, sinh, tanh
+from symdiff.codegen.vector_math.inverse import acos, asin, atan, atan2
+from symdiff.codegen.vector_math.logarithm import log, log1p, log2, log10
+from symdiff.codegen.vector_math.power import hypot, pow
+from symdiff.codegen.vector_math.trigonometric import cos, sin, sincos, tan
 
 __all__ = ["FUNCTIONS", "PORTABLE", "Machine", "Shape", "VectorFunction", "function"]
 
@@ -31,17 +32,13 @@ class Shape:
     results: int
 
 
-_BODIES: Final[dict[str, tuple[Callable[..., Any], Shape]]] = {
-    "exp": (exp, Shape(1, 1)),
-    "exp2": (exp2, Shape(1, 1)),
-    "expm1": (expm1, Shape(1, 1)),
-    "log": (log, Shape(1, 1)),
-    "log1p": (log1p, Shape(1, 1)),
-    "pow": (pow, Shape(2, 1)),
-    "sin": (sin, Shape(1, 1)),
-    "cos": (cos, Shape(1, 1)),
+_UNARY: Final = (
+    exp, exp2, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh,
+)  # fmt: skip
+_BODIES: Final[Mapping[str, tuple[Callable[..., Any], Shape]]] = {
+    **{body.__name__: (body, Shape(1, 1)) for body in _UNARY},
+    **{body.__name__: (body, Shape(2, 1)) for body in (pow, atan2, hypot)},
     "sincos": (sincos, Shape(1, 2)),
-    "tanh": (tanh, Shape(1, 1)),
 }
 
 FUNCTIONS: Final[Mapping[str, Shape]] = MappingProxyType({n: s for n, (_, s) in _BODIES.items()})

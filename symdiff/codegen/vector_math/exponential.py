@@ -15,10 +15,11 @@ from symdiff.codegen.vector_math.emitter import (
     absolute,
     at_least,
     at_most,
+    by_libm,
     copysign,
     fma,
-    horner,
     nearest,
+    polynomial,
     scaled,
     select,
     two_sum,
@@ -52,7 +53,7 @@ def _exp2_reduced(x: Floats, n: Floats) -> Floats:
 
 def exp_polynomial(r: Floats) -> Floats:
     """exp(r) for |r| <= log(2)/2."""
-    return horner(r, (1.0, 1.0, 0.5, *EXP))
+    return fma(r, fma(r, polynomial(r, r * r, (0.5, *EXP)), 1.0), 1.0)
 
 
 def _exponential(
@@ -109,7 +110,8 @@ def expm1_parts(x: Floats) -> tuple[Floats, Floats]:
     # 2**n (1 + high + low + r**2 (...)) - 1, where every bit of high counts.
     total, error = two_sum(scale - 1.0, scale * high)
     rest = fma(scale, low, error)
-    return total, fma(scale * (r * r), horner(r, (0.5, *EXPM1)), rest)
+    square = r * r
+    return total, fma(scale * square, polynomial(r, square, (0.5, *EXPM1)), rest)
 
 
 def tanh(x: Floats) -> Floats:
@@ -122,3 +124,22 @@ def tanh(x: Floats) -> Floats:
     correction = fma(-t, divisor_rest, e_rest)
     corrected = fma(correction, fma(t, -0.5, 0.5), t)
     return copysign(select(e < 2.0**53, corrected, t), x)  # beyond, divisor_rest is not exact
+
+
+def sinh(x: Floats) -> Floats:
+    """The hyperbolic sine, (e + e / (e + 1)) / 2 with e = exp(|x|) - 1."""
+    size = absolute(x)
+    e, rest = two_sum(*expm1_parts(size))
+    inverse = 1.0 / (e + 1.0)
+    rest = fma(rest * inverse, inverse, rest)
+    y = copysign(fma(e, inverse, rest) * 0.5 + e * 0.5, x)
+    return x.kernel.rarely(size.beyond(708.0), by_libm("sinh"), [x], (y,))[0]
+
+
+def cosh(x: Floats) -> Floats:
+    """The hyperbolic cosine, (e + 1 / e) / 2 with e = exp(|x|)."""
+    size = absolute(x)
+    n, biased = nearest(size, LOG2_E, 1023)
+    e = _exp_reduced(size, n) * (biased << 52).floats
+    y = fma(e, 0.5, 0.5 / e)
+    return x.kernel.rarely(size.beyond(708.0), by_libm("cosh"), [x], (y,))[0]

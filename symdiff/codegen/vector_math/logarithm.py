@@ -7,7 +7,7 @@ leaves a rounding error in no more than the small second term.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from symdiff.codegen.vector_math.coefficients import LOG
@@ -20,13 +20,19 @@ from symdiff.codegen.vector_math.emitter import (
     bits_of,
     copysign,
     fma,
-    horner,
+    polynomial,
     select,
+    two_product,
     two_sum,
 )
 from symdiff.codegen.vector_math.exponential import LN2_HI, LN2_LO
 
 SMALLEST: Final = 2.0**-1022  # that is not subnormal
+# The numbers that logarithms are multiplied by, and their rounding errors. k times the first part
+# of log10(2) is exact.
+_LOG2_E: Final = (float.fromhex("0x1.71547652b82fep+0"), float.fromhex("0x1.777d0ffda0d24p-56"))
+_LOG10_E: Final = (float.fromhex("0x1.bcb7b1526e50ep-2"), float.fromhex("0x1.95355baaafad3p-57"))
+_LOG10_2: Final = (float.fromhex("0x1.34413509f7800p-2"), float.fromhex("0x1.fef311f12b358p-46"))
 _BIAS: Final = bits_of(1.0)
 _ROOT: Final = bits_of(math.sqrt(0.5))
 _MANTISSA: Final = (1 << 52) - 1
@@ -34,12 +40,29 @@ _MANTISSA: Final = (1 << 52) - 1
 
 def log(x: Floats) -> Floats:
     """The natural logarithm."""
+    return _logarithm(x, log_sum)
+
+
+def log2(x: Floats) -> Floats:
+    """The logarithm to base 2; exact for powers of two."""
+    return _logarithm(x, lambda k, f: _in_base(k, None, f, _LOG2_E))
+
+
+def log10(x: Floats) -> Floats:
+    """The logarithm to base 10."""
+    return _logarithm(x, lambda k, f: _in_base(k * _LOG10_2[0], k * _LOG10_2[1], f, _LOG10_E))
+
+
+Sum = Callable[[Floats, Floats], Floats]
+
+
+def _logarithm(x: Floats, sum: Sum) -> Floats:
+    """sum(k, f) where x is ordinary, and the right thing where it is not."""
 
     def careful(k: Kernel, operands: Sequence[Floats], where: Mask, fast: Results) -> Results:
-        return (log_everywhere(operands[0]),)
+        return (_everywhere(operands[0], sum),)
 
-    fast = log_sum(*split(x))
-    return x.kernel.rarely(not_ordinary(x), careful, [x], (fast,))[0]
+    return x.kernel.rarely(not_ordinary(x), careful, [x], (sum(*split(x)),))[0]
 
 
 def not_ordinary(x: Floats) -> Mask:
@@ -47,19 +70,27 @@ def not_ordinary(x: Floats) -> Mask:
     return x.bits.outside(SMALLEST, math.inf)
 
 
-def log_everywhere(x: Floats) -> Floats:
-    """log(x), also of what is not an ordinary positive number."""
+def _everywhere(x: Floats, sum: Sum) -> Floats:
     tiny = x < SMALLEST
     k, f = split(select(tiny, x * 2.0**54, x))
-    y = log_sum(select(tiny, k - 54.0, k), f)
-    return special_logs(x, y)
-
-
-def special_logs(x: Floats, y: Floats) -> Floats:
-    """y, but for zeros, infinity, NaNs and negative numbers the logarithm of x."""
+    y = sum(select(tiny, k - 54.0, k), f)
     y = select(x.equals(0.0), -math.inf, y)
     y = select(x < 0.0, math.nan, y)
     return select(x.beyond(math.inf), x, y)
+
+
+def _in_base(
+    whole: Floats, whole_rest: Floats | None, f: Floats, factor: tuple[float, float]
+) -> Floats:
+    """whole + whole_rest + log(1 + f) * factor."""
+    s, g = log_tail(f)
+    high, low = two_sum(f, -(s * g))
+    product, rest = two_product(high, f.kernel.constant(factor[0]))
+    rest = fma(low, factor[0], fma(high, factor[1], rest))
+    if whole_rest is not None:
+        rest = rest + whole_rest
+    total, error = two_sum(whole, product)
+    return total + (error + rest)
 
 
 def split(x: Floats) -> tuple[Floats, Floats]:
@@ -85,7 +116,7 @@ def log_tail(f: Floats) -> tuple[Floats, Floats]:
     """s and g such that log(1 + f) = f - s g."""
     s = f / (f + 2.0)
     z = s * s
-    return s, fma(-z, horner(z, LOG), f)
+    return s, fma(-z, polynomial(z, z * z, LOG), f)
 
 
 def log_sum(k: Floats, f: Floats, rest: Floats | None = None) -> Floats:
@@ -104,10 +135,10 @@ def log1p(x: Floats) -> Floats:
     scale = (bits_of(2.0**1023) - (moved & ~_MANTISSA)).floats  # 2**-k
     # f = 2**-k (1 + x) - 1, and its rounding error; if k = 0, then f = x.
     f, error = two_sum(scale - 1.0, scale * x)
-    rest = error * fma(f, f - 1.0, 1.0)  # error / (1 + f)
+    rest = error * (1.0607 - f)  # error / (1 + f), to 6 %
 
     def careful(k: Kernel, operands: Sequence[Floats], where: Mask, fast: Results) -> Results:
-        return (log_everywhere(operands[0] + 1.0),)
+        return (_everywhere(operands[0] + 1.0, log_sum),)
 
     fast = copysign(log_sum(_exponent(moved), f, rest), x)
     return x.kernel.rarely(u.bits.outside(SMALLEST, 2.0**1022), careful, [x], (fast,))[0]

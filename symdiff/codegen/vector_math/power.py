@@ -1,20 +1,20 @@
-"""pow: exp(y log x), the logarithm and the product as sums of two numbers."""
+"""pow, as exp(y log x) with the logarithm and the product in pairs of numbers, and hypot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Final
 
 from symdiff.codegen.vector_math.coefficients import LOG_TAIL
 from symdiff.codegen.vector_math.emitter import (
     Floats,
-    Kernel,
-    Mask,
-    Results,
     absolute,
+    by_libm,
+    excess,
     fma,
-    horner,
     nearest,
+    polynomial,
+    sqrt,
     two_product,
     two_sum,
 )
@@ -34,11 +34,8 @@ def pow(x: Floats, y: Floats) -> Floats:
     r = fma(n, -LN2_HI, product) + fma(n, -LN2_LO, rest)
     fast = exp_polynomial(r) * (biased << 52).floats
 
-    def cold(k: Kernel, operands: Sequence[Floats], where: Mask, fast: Results) -> Results:
-        return (k.libm("pow", operands, where, fast[0]),)
-
     bad = not_ordinary(x) | absolute(product).beyond(708.0)
-    return x.kernel.rarely(bad, cold, [x, y], (fast,))[0]
+    return x.kernel.rarely(bad, by_libm("pow"), [x, y], (fast,))[0]
 
 
 def log_pair(k: Floats, f: Floats) -> tuple[Floats, Floats]:
@@ -49,11 +46,10 @@ def log_pair(k: Floats, f: Floats) -> tuple[Floats, Floats]:
     divisor, divisor_rest = two_sum(f.kernel.constant(2.0), f)
     inverse = 1.0 / divisor
     s = f * inverse
-    p, p_rest = two_product(s, divisor)
-    s_rest = (((f - p) - p_rest) - s * divisor_rest) * inverse
+    s_rest = -fma(s, divisor_rest, excess(s, divisor, f)) * inverse
     z, z_rest = two_product(s, s)
     z_rest = fma(s + s, s_rest, z_rest)
-    c, c_rest = two_sum(_TWO_THIRDS, z * horner(z, LOG_TAIL))
+    c, c_rest = two_sum(_TWO_THIRDS, z * polynomial(z, z * z, LOG_TAIL))
     c_rest = c_rest + _TWO_THIRDS_REST
     u, u_rest = two_product(z, c)
     u_rest = u_rest + fma(z, c_rest, z_rest * c)
@@ -62,3 +58,10 @@ def log_pair(k: Floats, f: Floats) -> tuple[Floats, Floats]:
     total, first = two_sum(k * LN2_HI, s + s)
     total, second = two_sum(total, w)
     return total, (first + second) + fma(k, LN2_LO, fma(s_rest, 2.0, w_rest))
+
+
+def hypot(x: Floats, y: Floats) -> Floats:
+    """sqrt(x**2 + y**2)."""
+    square = fma(x, x, y * y)
+    bad = square.bits.outside(2.0**-900, math.inf)
+    return x.kernel.rarely(bad, by_libm("hypot"), [x, y], (sqrt(square),))[0]

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from symdiff.codegen.vector_math.coefficients import COS, SIN
 from symdiff.codegen.vector_math.emitter import (
     SIGN,
-    Cold,
     Floats,
     Ints,
-    Kernel,
-    Mask,
-    Results,
     absolute,
     any_two_sum,
+    by_libm,
     fma,
-    horner,
     nearest,
+    polynomial,
+    quotient,
     select,
+    two_sum,
 )
 
 TWO_OVER_PI: Final = float.fromhex("0x1.45f306dc9c883p-1")
@@ -43,7 +41,7 @@ def sin(x: Floats) -> Floats:
     r, tail, quadrant = reduced(x)
     z = r * r
     y = _signed(select(quadrant.is_odd, cos_of(r, tail, z), sin_of(r, tail, z)), quadrant)
-    return x.kernel.rarely(absolute(x).beyond(LIMIT), _by_libm("sin"), [x], (y,))[0]
+    return x.kernel.rarely(absolute(x).beyond(LIMIT), by_libm("sin"), [x], (y,))[0]
 
 
 def cos(x: Floats) -> Floats:
@@ -51,7 +49,7 @@ def cos(x: Floats) -> Floats:
     r, tail, quadrant = reduced(x)
     z = r * r
     y = _signed(select(quadrant.is_odd, sin_of(r, tail, z), cos_of(r, tail, z)), quadrant + 1)
-    return x.kernel.rarely(absolute(x).beyond(LIMIT), _by_libm("cos"), [x], (y,))[0]
+    return x.kernel.rarely(absolute(x).beyond(LIMIT), by_libm("cos"), [x], (y,))[0]
 
 
 def sincos(x: Floats) -> tuple[Floats, ...]:
@@ -61,14 +59,20 @@ def sincos(x: Floats) -> tuple[Floats, ...]:
     s, c = sin_of(r, tail, z), cos_of(r, tail, z)
     odd = quadrant.is_odd
     both = (_signed(select(odd, c, s), quadrant), _signed(select(odd, s, c), quadrant + 1))
-    return x.kernel.rarely(absolute(x).beyond(LIMIT), _by_libm("sin", "cos"), [x], both)
+    return x.kernel.rarely(absolute(x).beyond(LIMIT), by_libm("sin", "cos"), [x], both)
 
 
-def _by_libm(*names: str) -> Cold:
-    def cold(k: Kernel, operands: Sequence[Floats], where: Mask, fast: Results) -> Results:
-        return tuple(k.libm(n, operands, where, y) for n, y in zip(names, fast, strict=True))
-
-    return cold
+def tan(x: Floats) -> Floats:
+    """The tangent: sin r / cos r or -cos r / sin r, numerator and denominator in pairs."""
+    r, tail, quadrant = reduced(x)
+    z = r * r
+    s = two_sum(r, -_sin_rest(r, tail, z))
+    c = two_sum(x.kernel.constant(1.0), _cos_rest(r, tail, z))
+    odd = quadrant.is_odd
+    above, below = ((select(odd, b[0], a[0]), select(odd, b[1], a[1])) for a, b in ((s, c), (c, s)))
+    y = quotient(above, below)
+    y = (y.bits ^ (quadrant << 63)).floats
+    return x.kernel.rarely(absolute(x).beyond(LIMIT), by_libm("tan"), [x], (y,))[0]
 
 
 def _signed(y: Floats, quadrant: Ints) -> Floats:
@@ -95,12 +99,21 @@ def reduced(x: Floats) -> tuple[Floats, Floats, Ints]:
 
 
 def sin_of(r: Floats, tail: Floats, z: Floats) -> Floats:
-    """sin(r - tail) for z = r**2. Signs are such that sin(-0.0) = -0.0."""
-    return r - fma(r * z, horner(z, SIN), tail)
+    """sin(r - tail) for z = r**2."""
+    return r - _sin_rest(r, tail, z)
+
+
+def _sin_rest(r: Floats, tail: Floats, z: Floats) -> Floats:
+    """r - sin(r - tail). If r = -0.0, it is 0.0, so that sin(-0.0) = -0.0."""
+    return fma(r * z, polynomial(z, z * z, SIN), tail)
 
 
 def cos_of(r: Floats, tail: Floats, z: Floats) -> Floats:
-    """cos(r - tail) = 1 - z/2 + z**2 C(z) + r tail."""
-    small = fma(z * z, horner(z, COS), r * tail)
-    # Not z/2: the rounding error of z would count.
-    return 1.0 + fma(r * -0.5, r, small)
+    """cos(r - tail) for z = r**2."""
+    return 1.0 + _cos_rest(r, tail, z)
+
+
+def _cos_rest(r: Floats, tail: Floats, z: Floats) -> Floats:
+    """cos(r - tail) - 1 = -z/2 + z**2 C(z) + r tail."""
+    small = fma(z * z, polynomial(z, z * z, COS), r * tail)
+    return fma(r * -0.5, r, small)  # not z/2: the rounding error of z would count
