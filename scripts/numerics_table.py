@@ -1,6 +1,7 @@
 """The accuracy of every operation, measured, as the table in docs/numerics.md.
 
-Operations on arrays are listed there, too, with their attributes and conventions.
+Operations on arrays are listed there, too, with their attributes and conventions, and the vector
+functions of symdiff/codegen/vector_math with the largest errors of theirs.
 
     python scripts/numerics_table.py            writes the table
     python scripts/numerics_table.py --check    exits with 1 if the table no longer holds
@@ -26,14 +27,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from vector_math_accuracy import MACHINE, Accuracy, Applied, Points, measured
 
 import symdiff as sd
 from symdiff import ir
+from symdiff.codegen.vector_math import FUNCTIONS
 from symdiff.ops import OPS
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "numerics.md"
 BEGIN, END = "<!-- table -->", "<!-- end -->"
 LIST_BEGIN, LIST_END = "<!-- arrays -->", "<!-- end of arrays -->"
+VECTOR_BEGIN, VECTOR_END = "<!-- vectors -->", "<!-- end of vectors -->"
+VECTOR_POINTS: Final = 4000  # of every kind
 POINTS: Final = 200
 SEED: Final = 20240229
 DIGITS: Final = 150
@@ -177,9 +182,12 @@ def table(rows: Sequence[Row]) -> str:
         (f"`{r.name}`", _error(r.value), ", ".join(map(_error, r.derivatives)), _cell(r.note))
         for r in rows
     ]
-    header = ("operation", "value", "derivatives", "convention")
-    widths = [max(len(c[i]) for c in (header, *cells)) for i in range(4)]
-    lines = [header, tuple("-" * w for w in widths), *cells]
+    return _markdown(("operation", "value", "derivatives", "convention"), cells)
+
+
+def _markdown(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(c[i]) for c in (header, *cells)) for i in range(len(header))]
+    lines = [header, ["-" * w for w in widths], *cells]
     return "\n".join(
         f"| {' | '.join(c.ljust(w) for c, w in zip(line, widths, strict=True))} |" for line in lines
     )
@@ -214,6 +222,34 @@ def listed() -> str:
     return text[text.index(LIST_BEGIN) + len(LIST_BEGIN) : text.index(LIST_END)].strip()
 
 
+def vector_accuracies(points: int) -> list[Accuracy]:
+    """The vector functions, measured at so many points of every kind."""
+    return [
+        measured(name, Applied(name, 8, MACHINE), Points(points).of(name)) for name in FUNCTIONS
+    ]
+
+
+def vector_table(rows: Sequence[Accuracy]) -> str:
+    """The rows as Markdown, errors rounded up to a hundredth."""
+    cells = [
+        (
+            f"`{row.name}`",
+            f"{math.ceil(row.error * 100) / 100:.2f}",
+            f"{row.points:,}",
+            ", ".join(map(repr, row.worst)),
+        )
+        for row in rows
+    ]
+    return _markdown(("function", "ULP", "points", "the worst of them"), cells)
+
+
+def vector_written() -> dict[str, float]:
+    """The errors of vector functions that the page has."""
+    text = PAGE.read_text(encoding="utf-8")
+    part = text[text.index(VECTOR_BEGIN) : text.index(VECTOR_END)]
+    return {m[1]: float(m[2]) for m in re.finditer(r"\| `(\w+)` *\| ([\d.]+)", part)}
+
+
 def _replaced(text: str, begin: str, end: str, inner: str) -> str:
     before, after = text.split(begin)[0], text.split(end)[1]
     return f"{before}{begin}\n\n{inner}\n\n{end}{after}"
@@ -230,6 +266,8 @@ def main() -> None:
         text = PAGE.read_text(encoding="utf-8")
         text = _replaced(text, BEGIN, END, table(rows))
         text = _replaced(text, LIST_BEGIN, LIST_END, array_list())
+        vectors = vector_accuracies(VECTOR_POINTS)
+        text = _replaced(text, VECTOR_BEGIN, VECTOR_END, vector_table(vectors))
         PAGE.write_text(text, encoding="utf-8")
         for row in sorted(rows, key=lambda r: -max(r.value, *r.derivatives))[:5]:
             print(f"{row.name}: {max(row.value, *row.derivatives):.1f} ULP, {row.worst}")
@@ -242,6 +280,11 @@ def main() -> None:
         print(f"{name}: in the table, but no operation")
     if listed() != array_list():
         print("the list of operations on arrays is not up to date")
+    vector_page = vector_written()
+    for row in vector_accuracies(VECTOR_POINTS // 10):
+        if row.error > vector_page.get(row.name, -1.0) + 0.5:
+            print(f"vectors: {row} is worse than the table says")
+            wrong.append(Row(row.name, row.error, (), ""))
     stale = len(page) != len(rows) or listed() != array_list()
     sys.exit(1 if wrong or stale else 0)
 

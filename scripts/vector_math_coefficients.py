@@ -61,10 +61,10 @@ FITS: Final = (
         "EXPM1",
         "the same for -log(4/3) <= r <= log(3/2)",
         lambda r: (mp.exp(r) - 1 - r - r * r / 2) / r**3,
-        lambda r: r**3 / mp.exp(r),
+        lambda r: r**3 / mp.expm1(r),
         "-0.28769",
         "0.40547",
-        9,
+        10,
     ),
     Fit(
         "LOG",

@@ -64,3 +64,13 @@ def test_error_is_counted_in_units_of_the_last_place() -> None:
     assert numerics.ulps(-0.0, mp.mpf(0), mp) == 0.0
     assert numerics.ulps(1e-300, mp.mpf(0), mp) == float("inf")
     assert numerics.ulps(float("nan"), mp.mpf(1), mp) == float("inf")
+
+
+def test_table_has_every_vector_function() -> None:
+    assert sorted(numerics.vector_written()) == sorted(numerics.FUNCTIONS)
+
+
+def test_errors_of_vector_functions_are_those_written() -> None:
+    written = numerics.vector_written()
+    for row in numerics.vector_accuracies(points=30):
+        assert row.error <= written[row.name] + 0.5, row

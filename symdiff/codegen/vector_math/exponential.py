@@ -71,7 +71,7 @@ def _exponential(
 
     def everywhere(x: Floats) -> Floats:
         within = at_most(at_least(x, limits[0]), limits[1])
-        n, _ = nearest(within, factor)
+        n, _ = nearest(within, factor, 1023)  # which settles ties as below
         return scaled(reduced(within, n), n)
 
     def careful(k: Kernel, operands: Sequence[Floats], where: Mask, fast: Results) -> Results:
@@ -111,7 +111,7 @@ def expm1_parts(x: Floats) -> tuple[Floats, Floats]:
     total, error = two_sum(scale - 1.0, scale * high)
     rest = fma(scale, low, error)
     square = r * r
-    return total, fma(scale * square, polynomial(r, square, (0.5, *EXPM1)), rest)
+    return total, fma(scale * square, fma(r, polynomial(r, square, EXPM1), 0.5), rest)
 
 
 def tanh(x: Floats) -> Floats:
@@ -132,7 +132,7 @@ def sinh(x: Floats) -> Floats:
     e, rest = two_sum(*expm1_parts(size))
     inverse = 1.0 / (e + 1.0)
     rest = fma(rest * inverse, inverse, rest)
-    y = copysign(fma(e, inverse, rest) * 0.5 + e * 0.5, x)
+    y = copysign((fma(e, inverse, rest) + e) * 0.5, x)
     return x.kernel.rarely(size.beyond(708.0), by_libm("sinh"), [x], (y,))[0]
 
 

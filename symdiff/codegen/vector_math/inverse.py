@@ -58,7 +58,7 @@ def _atan_parts(a: Floats, b: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def asin(x: Floats) -> Floats:
-    """The inverse sine: of large numbers, pi/2 - 2 asin(sqrt((1 - |x|)/2))."""
+    """The inverse sine; for |x| > 1/2, pi/2 less twice that of sqrt((1 - |x|)/2)."""
     large, t, tail = _asin_parts(absolute(x))
     q, factor = (
         select(large, t.kernel.constant(2.0), 0.0),
@@ -68,7 +68,7 @@ def asin(x: Floats) -> Floats:
 
 
 def acos(x: Floats) -> Floats:
-    """The inverse cosine: pi/2 - asin(x); of large |x|, 2 asin(sqrt((1 - |x|)/2)) or pi less it."""
+    """The inverse cosine; for |x| > 1/2 twice the inverse sine of that root, or pi less it."""
     large, t, tail = _asin_parts(absolute(x))
     q = select(large, select(x < 0.0, 4.0, 0.0), 2.0)
     factor = _signed(select(large, 2.0, -1.0), x)

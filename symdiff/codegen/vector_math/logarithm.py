@@ -84,9 +84,8 @@ def _in_base(
 ) -> Floats:
     """whole + whole_rest + log(1 + f) * factor."""
     s, g = log_tail(f)
-    high, low = two_sum(f, -(s * g))
-    product, rest = two_product(high, f.kernel.constant(factor[0]))
-    rest = fma(low, factor[0], fma(high, factor[1], rest))
+    product, rest = two_product(f, f.kernel.constant(factor[0]))
+    rest = fma(s * -factor[0], g, fma(f, factor[1], rest))
     if whole_rest is not None:
         rest = rest + whole_rest
     total, error = two_sum(whole, product)
