@@ -42,6 +42,13 @@ def group_calls(fn: Function) -> Function:
     expanded = set(to_expand([value for part in parts for value in part]))
     fuse = contraction(fn)
     results: dict[Value, list[Value]] = {}  # of operations with several
+    bodies: dict[tuple[Kind, int], Function] = {}
+
+    def body(kind: Kind, arity: int) -> Function:
+        """The one body of a kind: groups that share it share its code."""
+        if (kind, arity) not in bodies:
+            bodies[kind, arity] = _body(kind, arity)
+        return bodies[kind, arity]
 
     def visit(value: Value, args: Args) -> Value | None:
         if value.op is ITEM:
@@ -49,7 +56,7 @@ def group_calls(fn: Function) -> Function:
             index: int = value.attr("index")
             return None if items is None else items[index]
         if value in expanded:
-            return inline(_body(((value.op, value.attrs),), len(args)), args)[0]
+            return inline(body(((value.op, value.attrs),), len(args)), args)[0]
         return fuse(value, args) if value.op in CONTRACTED else None
 
     ops = {ITEM, *CONTRACTED, *(value.op for value in expanded)}
@@ -59,32 +66,33 @@ def group_calls(fn: Function) -> Function:
     for part, groups in zip(parts, [*levels, {}], strict=True):
         graph.take(part, known, visit, ops)
         for kind, group in groups.items():
-            _add(graph, kind, group, known, results)
+            _add(graph, body(kind, len(next(iter(group)))), group, known, results)
     graph.location = None
     return Function(fn.name, params, tuple([known[o] for o in fn.outputs]), fn.result)
 
 
 def _levels(values: Sequence[Value]) -> list[dict[Kind, Group]]:
     """The calls by the number of calls on the longest way to them, and by kind."""
-    depth: dict[Value, int] = {}
+    depth = [0] * (values[-1].index + 1)  # by index
     found: list[Group] = []
-    calls: dict[tuple[Op, Attrs], bool] = {}
+    calls: dict[tuple[Op, Attrs] | Op, bool] = {}
     for value in values:
-        args = value.args
+        args, op = value.args, value.op
         if not args:
-            depth[value] = 0
             continue
-        level = depth[args[0]] if len(args) == 1 else max([depth[a] for a in args])
-        key = value.op, value.attrs
+        level = depth[args[0].index]
+        for arg in args[1:]:
+            level = max(level, depth[arg.index])
+        key = (op, value.attrs) if value.attrs else op
         is_call = calls.get(key)
         if is_call is None:
-            is_call = calls[key] = _is_call(*key, len(args))
+            is_call = calls[key] = _is_call(op, value.attrs, len(args))
         if is_call and args[0].type == F64:
             while level >= len(found):
                 found.append({})
             found[level].setdefault(args, []).append(value)
             level += 1
-        depth[value] = level
+        depth[value.index] = level
     levels: list[dict[Kind, Group]] = []
     for group in found:
         kinds: dict[Kind, Group] = {}
@@ -98,27 +106,29 @@ def _levels(values: Sequence[Value]) -> list[dict[Kind, Group]]:
 def _parts(values: Sequence[Value], levels: list[dict[Kind, Group]]) -> list[list[Value]]:
     """The values outside groups: those that each level needs and no earlier one, and the rest."""
     last = len(levels)
-    at: dict[Value, int] = {}
+    at = [last] * (values[-1].index + 1)  # by index; a group comes before all that need it
+    grouped = bytearray(len(at))
     for level, groups in enumerate(levels):
         for group in groups.values():
             for applied in group.values():
-                at.update(dict.fromkeys(applied, level))
-    grouped = set(at)
+                for value in applied:
+                    at[value.index] = level
+                    grouped[value.index] = 1
     for value in reversed(values):
-        level = at.setdefault(value, last)
+        level = at[value.index]
         for arg in value.args:
-            if arg not in grouped and at.get(arg, last) >= level:
-                at[arg] = level
+            if at[arg.index] > level:
+                at[arg.index] = level
     parts: list[list[Value]] = [[] for _ in range(last + 1)]
     for value in values:
-        if value not in grouped:
-            parts[at[value]].append(value)
+        if not grouped[value.index]:
+            parts[at[value.index]].append(value)
     return parts
 
 
 def _add(
     graph: Graph,
-    kind: Kind,
+    body: Function,
     group: Group,
     known: dict[Value, Value],
     results: dict[Value, list[Value]],
@@ -129,7 +139,6 @@ def _add(
     """
     count = len(group)
     operands = tuple([known[a] for args in zip(*group, strict=True) for a in args])
-    body = _body(kind, len(operands) // count)
     graph.location = next(iter(group.values()))[0].location
     type = TupleType((F64,) * (count * len(body.outputs)))
     made = graph.add(map_points, operands, (("body", body),), type)
