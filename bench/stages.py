@@ -21,8 +21,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
-import workloads
-from tables import duration, machine, markdown
+from bench import workloads
+from bench.tables import duration, machine, markdown
 
 # The keys of `kernel.stages` in order, as the table calls them; the rest is measured here.
 STAGES: Final = {

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -35,3 +39,44 @@ def machine() -> str:
     cores = os.cpu_count() or 1
     today = datetime.now(UTC).date()
     return f"{cores}-core {platform.machine()}, Python {platform.python_version()}, {today}"
+
+
+PACKAGES = (
+    "llvmlite", "numpy", "scipy", "sympy", "autograd", "casadi", "heyoka", "jax", "numba",
+    "pytensor", "symengine", "torch",
+)  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """What was measured on, and with which versions of which packages."""
+    versions: dict[str, str] = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return {
+        "date": str(datetime.now(UTC).date()),
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "python": platform.python_version(),
+        "packages": versions,
+    }
+
+
+def headline() -> str:
+    """The same in a sentence or two."""
+    facts = environment()
+    packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
+    return (
+        f"{facts['date']}, {facts['cores']} cores ({facts['processor']}), "
+        f"Python {facts['python']}; {packages}."
+    )
+
+
+def _processor() -> str:
+    """What the processor calls itself, and its widest vectors."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    facts = {name.strip(): text.strip() for name, text in facts.items()}
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return f"{name}, AVX-512" if "avx512f" in facts.get("flags", "") else name

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 INPUTS: Final = 20  # parameters of the generated sum and of the random graph
 
 
 class Formula(NamedTuple):
-    """A formula as Python and symdiff both read it, and a point at which to call it."""
+    """A formula as Python and symdiff both read it, and a point at which to call it.
+
+    Attributes:
+        text: assignments, one a line, and an expression.
+        point: the parameters in order, each with a number.
+        greeks: of an option's price, not the value with its gradient is wanted but price, delta,
+            vega, theta, rho and gamma; see `wanted`.
+    """
 
     text: str
     point: dict[str, float]
+    greeks: bool = False
+
+    def on(self, functions: Mapping[str, Any], symbols: Sequence[Any]) -> Any:
+        """The formula evaluated on a package's own symbols, with its own functions."""
+        scope = {**functions, **dict(zip(self.point, symbols, strict=True))}
+        *assignments, result = self.text.strip().split("\n")
+        exec("\n".join(assignments), {"__builtins__": {}}, scope)
+        return eval(result, {"__builtins__": {}}, scope)
+
+    def wanted(self, value: Any, symbols: Sequence[Any], diff: Callable[[Any, Any], Any]) -> Any:
+        """The results as a list, with a package's own symbolic derivative `diff(of, by)`."""
+        if not self.greeks:
+            return [value, *(diff(value, symbol) for symbol in symbols)]
+        S, _, T, r, v = symbols
+        delta = diff(value, S)
+        return [value, delta, diff(value, v), -diff(value, T), diff(value, r), diff(delta, S)]
 
 
 LECTURE: Final = Formula("(x + y) * max(y, z)", {"x": 1.0, "y": 2.0, "z": 0.0})
@@ -26,6 +51,42 @@ RADIATION: Final = Formula(
     "*(1 + 0.22*c**2)*T**4 - s**4) + 0.2*w*(T - s)",
     {"h": 0.6, "T": 290.0, "c": 0.4, "s": 285.0, "w": 3.0},
 )
+
+# Sunlight on a plane in W/m2: latitude l, declination d, hour angle h, tilt b towards the equator,
+# all in radians, and the optical depth t of the air; 24 operations.
+SOLAR: Final = Formula(
+    """
+sun = sin(l)*sin(d) + cos(l)*cos(d)*cos(h)
+seen = sin(l - b)*sin(d) + cos(l - b)*cos(d)*cos(h)
+1361*exp(-t/sun)*seen + 68*sun*(1 + cos(b))
+""",
+    {"l": 0.8, "d": 0.3, "h": 0.5, "b": 0.4, "t": 0.2},
+)
+
+# The price of a European call (Black and Scholes 1973): S is what the share costs, K the price that
+# was agreed on, T the years left, r the rate of interest, v the volatility.
+BLACK_SCHOLES: Final = Formula(
+    """
+d1 = (log(S/K) + (r + v**2/2)*T)/(v*sqrt(T))
+d2 = d1 - v*sqrt(T)
+0.5*S*erfc(-d1/sqrt(2.0)) - 0.5*K*exp(-r*T)*erfc(-d2/sqrt(2.0))
+""",
+    {"S": 100.0, "K": 105.0, "T": 1.5, "r": 0.03, "v": 0.25},
+    greeks=True,
+)
+
+FORMULAS: Final = {
+    "lecture": LECTURE,
+    "radiation": RADIATION,
+    "solar": SOLAR,
+    "black_scholes": BLACK_SCHOLES,
+}
+
+
+def points(formula: Formula, count: int) -> dict[str, Any]:
+    """`count` points around the formula's own."""
+    draw = np.random.default_rng(1)
+    return {name: x * draw.uniform(0.9, 1.1, count) for name, x in formula.point.items()}
 
 
 def levels(n: int = 200) -> str:

@@ -1,0 +1,1 @@
+"""Who is measured: a module each, with `ways(workload)`; none imports its package until it must."""
