@@ -10,12 +10,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
+from bench import compile_suite
+from bench.publish import publish
 from bench.registry import WORKLOADS
-from bench.report import details, summary
+from bench.report import as_markdown
 from bench.run import compare
 from bench.tables import environment, headline
 
-SUITES: Final = ("calls", "batches", "tensors")
+SUITES: Final = ("calls", "batches", "tensors", "compile")
 
 
 def main() -> None:
@@ -28,6 +30,10 @@ def main() -> None:
     )
     parser.add_argument("--peers", default="", metavar="C,JAX", help="these contenders alone")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--large", action="store_true", help="compile: 1,000,000 operations, too")
+    parser.add_argument(
+        "--publish", action="store_true", help="with --out: the plot and README's tables, too"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write JSON and Markdown there")
     options = parser.parse_args()
     suites = options.suites or list(SUITES)
@@ -35,13 +41,24 @@ def main() -> None:
         parser.error(f"no suite {unknown[0]}; there are {', '.join(SUITES)}")
     print(f"{headline()}\n", flush=True)
     for suite in suites:
-        found = _measured(suite, options)
-        _print(suite, found)
+        found = _compiled(options) if suite == "compile" else _measured(suite, options)
+        text = as_markdown(suite, found)
+        print(f"{text}\n", flush=True)
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
-            facts = {"environment": environment(), "threads": found}
-            path = options.out / f"{suite}.json"
-            path.write_text(json.dumps(facts, indent=1) + "\n")
+            facts = {"environment": environment(), **found}
+            (options.out / f"{suite}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    if options.out:
+        publish(options.out, options.publish)
+
+
+def _compiled(options: argparse.Namespace) -> dict[str, Any]:
+    """The facts of the suite `compile`."""
+    peers = [name for name in options.peers.split(",") if name]
+    rounds = max(1, options.rounds // 3)
+    sources = compile_suite.compare(rounds, options.only, options.large, peers, _progress)
+    imports = {} if options.only else compile_suite.imports(rounds)
+    return {"sources": sources, "imports": imports}
 
 
 def _measured(suite: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -62,7 +79,7 @@ def _measured(suite: str, options: argparse.Namespace) -> dict[str, Any]:
                 facts = {label: f.facts() for label, f in figures.items()}
                 found.setdefault(threads, {})[name] = facts
                 _progress(f"{name}, {threads} threads: {perf_counter() - start:.0f} s", True)
-    return found
+    return {"threads": found}
 
 
 def _progress(text: str, last: bool = False) -> None:
@@ -71,13 +88,6 @@ def _progress(text: str, last: bool = False) -> None:
         print(f"\r\x1b[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
     elif last:
         print(text, file=sys.stderr, flush=True)
-
-
-def _print(suite: str, found: dict[str, Any]) -> None:
-    for threads, workloads in found.items():
-        print(f"## {suite}, threads: {threads}\n\n{summary(workloads)}\n")
-        for name, contenders in workloads.items():
-            print(f"{details(name, contenders)}\n", flush=True)
 
 
 if __name__ == "__main__":

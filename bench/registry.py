@@ -7,7 +7,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
+from bench import jacobians
 from bench.core import Way, Workload
+from bench.models import MODELS
 from bench.workloads import FORMULAS, points
 
 POINTS: Final = 1_000_000
@@ -36,6 +38,26 @@ def _workloads() -> dict[str, Workload]:
         found[f"calls/{name}"] = Workload("calls", title, draw)
         draw = partial(points, FORMULAS[name], POINTS)
         found[f"batches/{name}"] = Workload("batches", title, draw, POINTS)
+    small = partial(MODELS["rosenbrock"].inputs, n=1000)
+    found["tensors/rosenbrock_small"] = Workload("tensors", "chained Rosenbrock, n = 1,000", small)
+    for name, model in MODELS.items():
+        found[f"tensors/{name}"] = Workload("tensors", model.title, model.inputs)
+    for name, title, inputs, count in (
+        ("arm", "7-joint arm, pose and 6x7 Jacobian", partial(jacobians.configurations, None), 1),
+        (
+            "arms",
+            "7-joint arm, 100,000 configurations",
+            jacobians.configurations,
+            jacobians.CONFIGURATIONS,
+        ),
+        (
+            "reprojection",
+            "bundle adjustment, 50,000 residuals and their 2x15 Jacobians",
+            jacobians.observations,
+            jacobians.OBSERVATIONS,
+        ),
+    ):
+        found[f"tensors/{name}"] = Workload("tensors", title, inputs, count)
     return found
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from bench import compile_suite
 from bench.registry import WORKLOADS
 from bench.tables import duration, markdown
 
 Facts = Mapping[str, Any]  # of a contender, see `run.Figures.facts`
 Found = Mapping[str, Facts]  # by label
 
+THREADS: Final = {"1": "one thread", "all": "all threads"}
 LIMIT: Final = "C"
 
 
@@ -74,3 +76,15 @@ def _rows(workload: str, found: Found) -> Iterable[tuple[str, ...]]:
             duration(facts["ready"]),
             f"{facts['difference']:.0e}",
         )
+
+
+def as_markdown(suite: str, found: Mapping[str, Any]) -> str:
+    """Everything that a suite found: for each number of threads a summary, then every contender."""
+    if suite == "compile":
+        return f"## compile\n\n{compile_suite.tables(found['sources'], found['imports'])}"
+    parts: list[str] = []
+    for threads, workloads in found["threads"].items():
+        parts.append(f"## {suite}, {THREADS[threads]}")
+        parts.append(summary(workloads))
+        parts += [details(name, contenders) for name, contenders in workloads.items()]
+    return "\n\n".join(parts)

@@ -1,6 +1,6 @@
 """Where the time goes from a formula to its gradient: each stage on its own.
 
-    python bench/stages.py [--rounds 5] [--only TEXT] [--json FILE]
+    python -m bench.stages [--rounds 5] [--only TEXT] [--json FILE]
 
 Every figure is the median over fresh processes. "First" is the first compilation of a process,
 which loads and initialises LLVM; "again" the median of five more of the same formula.

@@ -64,7 +64,11 @@ def environment() -> dict[str, Any]:
 
 def headline() -> str:
     """The same in a sentence or two."""
-    facts = environment()
+    return sentence(environment())
+
+
+def sentence(facts: dict[str, Any]) -> str:
+    """An environment in a sentence or two."""
     packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
     return (
         f"{facts['date']}, {facts['cores']} cores ({facts['processor']}), "

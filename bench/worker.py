@@ -13,7 +13,7 @@ import timeit
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Final, TextIO
 
 import numpy as np
@@ -72,7 +72,7 @@ def _prepared(
     if not error < AGREEMENT:
         _say(answers, reason=f"another result: {error:.1e}")
         raise SystemExit
-    run = _round_of(ready)
+    run = _round_of(ready, threads)
     _say(answers, ready=seconds, difference=error)
     return run
 
@@ -87,8 +87,12 @@ def _compared(found: list[Any], reference: Path) -> float:
     return difference(found, expected)
 
 
-def _round_of(ready: Ready) -> Callable[[], float]:
-    """Seconds per call, over as many calls as fill a slice."""
+def _round_of(ready: Ready, threads: int) -> Callable[[], float]:
+    """Seconds per call, over as many calls as fill a slice.
+
+    With one thread they are seconds of processor time, which other processes on the machine do not
+    add to; with several, of the clock on the wall.
+    """
     scope: dict[str, Any] = {"f": ready.function, "kept": ready}
     words: list[str] = []
     for i, operand in enumerate(ready.operands):
@@ -97,7 +101,8 @@ def _round_of(ready: Ready) -> Callable[[], float]:
         else:
             scope[f"a{i}"] = operand
             words.append(f"a{i}")
-    timer = timeit.Timer(f"f({', '.join(words)})", globals=scope)
+    clock = process_time if threads == 1 else perf_counter
+    timer = timeit.Timer(f"f({', '.join(words)})", timer=clock, globals=scope)
     timer.timeit(1)
     count, taken = 1, timer.timeit(1)
     while taken < SLICE / 4:
