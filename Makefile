@@ -18,9 +18,8 @@ check: $(VENV)/tested
 	scripts/check
 
 bench: $(VENV)/installed
-	$(BIN)/python bench/stages.py
-	$(BIN)/python bench/calls.py
-	$(BIN)/python bench/tensors.py
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	$(BIN)/python -m bench --out bench/results --publish
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -27,7 +27,7 @@ from bench.run import ONE_THREAD, ROOT
 from bench.tables import duration, markdown
 from bench.workloads import FORMULAS, INPUTS, random_graph
 
-PATIENCE: Final = 120.0  # seconds, of one process
+PATIENCE: Final = 90.0  # seconds, of one process
 LARGE_PATIENCE: Final = 600.0  # the same for what --large adds
 
 SOURCES: Final[dict[str, tuple[str, Callable[[], str]]]] = {
@@ -50,17 +50,22 @@ def compare(
 ) -> dict[str, Any]:
     """Facts by source, by contender; medians over fresh processes, contenders in turn."""
     found: dict[str, Any] = {}
+    lost: dict[str, str] = {}  # who had no result at a shorter program, and the reason
     for source in SOURCES:
         if only not in source or (source in LARGE and not large):
             continue
-        found[source] = _contenders(source, rounds, peers, tell)
+        chosen = [p for p in PEERS if not peers or p.startswith(("symdiff", *peers))]
+        facts = _contenders(source, rounds, [p for p in chosen if p not in lost], tell)
+        found[source] = {p: facts.get(p, {"reason": lost.get(p, "")}) for p in chosen}
+        for peer, figures in facts.items():
+            if "reason" in figures and source not in FORMULAS:
+                lost[peer] = f"none at {SOURCES[source][0].rpartition(', ')[2]}"
     return found
 
 
 def _contenders(
-    source: str, rounds: int, peers: Sequence[str], tell: Callable[[str], None]
+    source: str, rounds: int, chosen: Sequence[str], tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    chosen = [p for p in PEERS if not peers or p.startswith(("symdiff", *peers))]
     runs: dict[str, list[dict[str, Any]]] = {peer: [] for peer in chosen}
     small = source in FORMULAS
     patience = LARGE_PATIENCE if source in LARGE else PATIENCE
@@ -88,7 +93,7 @@ def _answer(
     )
     try:
         ran = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=patience
+            command, capture_output=True, text=True, env=environment, timeout=patience, cwd=cache
         )
     except subprocess.TimeoutExpired:
         return {"reason": f"no result after {patience:.0f} s"}

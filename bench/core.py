@@ -93,5 +93,5 @@ def difference(found: Sequence[Any], expected: Sequence[Any]) -> float:
         start += np.size(block)
         scale = float(np.max(np.abs(block), initial=0.0)) or 1.0
         error = float(np.max(np.abs(here - np.ravel(block)), initial=0.0)) / scale
-        worst = error if not error <= worst else worst  # a NaN stays
+        worst = float(np.maximum(worst, error))  # which keeps a NaN
     return worst

@@ -16,8 +16,8 @@ OBSERVATIONS: Final = 50_000
 CONFIGURATIONS: Final = 100_000
 JOINTS: Final = 7
 
-# Denavit and Hartenberg's parameters of an arm with 7 joints: the length along the axis of each joint
-# in metres, and the cosine and sine of the twist to the next. No axis is shifted sideways.
+# Denavit and Hartenberg's parameters of an arm: the length along the axis of each of 7 joints in
+# metres, and the cosine and sine of the twist to the next. No axis is shifted sideways.
 LENGTHS: Final = (0.34, 0.0, 0.4, 0.0, 0.4, 0.0, 0.126)
 TWISTS: Final = ((0, -1), (0, 1), (0, 1), (0, -1), (0, -1), (0, 1), (1, 0))
 

@@ -119,6 +119,7 @@ class Worker:
             stderr=self._errors,
             text=True,
             env=environment,
+            cwd=folder,  # CasADi leaves its C code there
         )
 
     def __enter__(self) -> Worker:

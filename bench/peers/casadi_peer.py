@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
 
+from bench import jacobians
 from bench.core import Inputs, Ready, Way
 from bench.workloads import FORMULAS, Formula
 
@@ -28,7 +30,39 @@ def ways(workload: str) -> dict[str, Way]:
         }
     if suite == "batches":
         return {"casadi: gcc, map": Way(partial(_batch, FORMULAS[name]), packages=("casadi",))}
+    if name in ("arm", "arms", "reprojection"):
+        return {"casadi: gcc": Way(partial(_jacobian, name), packages=("casadi",))}
+    if name == "rosenbrock_small":
+        return {"casadi: gcc": Way(_rosenbrock, packages=("casadi",))}
     return {}
+
+
+def _jacobian(name: str, inputs: Inputs, threads: int) -> Ready:
+    """A column of a matrix for each point, as CasADi maps."""
+    casadi: Any = import_module("casadi")
+    function, count = (jacobians.reprojection, 17) if name == "reprojection" else (jacobians.arm, 7)
+    p = casadi.SX.sym("p", count)
+    package = SimpleNamespace(
+        sin=casadi.sin, cos=casadi.cos, sqrt=casadi.sqrt, arctan2=casadi.atan2,
+        where=casadi.if_else,
+    )  # fmt: skip
+    values = casadi.vertcat(*function(package, [p[i] for i in range(count)]))
+    rows = casadi.densify(casadi.jacobian(values, p)[:, : min(count, 15)])
+    compiled = casadi.Function("f", [p], [values, casadi.vec(rows.T)], GCC)
+    if name == "arm":
+        return buffered(compiled, [inputs["q"]])
+    matrix = np.ascontiguousarray(jacobians.columns(inputs).T)
+    run, _, results = buffered(compiled.map(len(matrix)), [matrix])
+    assert results is not None
+    return Ready(run, (), lambda _: [part.reshape(len(matrix), -1).T for part in results(None)])
+
+
+def _rosenbrock(inputs: Inputs, threads: int) -> Ready:
+    casadi: Any = import_module("casadi")
+    x = casadi.SX.sym("x", len(inputs["x"]))
+    value = casadi.sum1(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+    compiled = casadi.Function("f", [x], [value, casadi.gradient(value, x)], GCC)
+    return buffered(compiled, [inputs["x"]])
 
 
 def _function(formula: Formula, options: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `symdiff compile`, `check` and `cache`.
+"""The command line: `symdiff compile`, `check`, `bench` and `cache`.
 
 Results go to standard output, diagnostics to standard error. The exit status is 0 for success,
 1 for a failed check and 2 for bad input.
@@ -7,6 +7,7 @@ Results go to standard output, diagnostics to standard error. The exit status is
 from __future__ import annotations
 
 import gc
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import Any, Final, NoReturn
 import click
 
 import symdiff as sd
+from symdiff.cli import bench, peers
 from symdiff.cli.read import fitted, read_function, read_point
 from symdiff.cli.write import (
     as_text,
@@ -247,6 +249,91 @@ def check_command(source: str, args: Sequence[str], at: Sequence[str], as_json: 
     else:
         console().print(report_table(report))
     sys.exit(0 if report.passed else 1)
+
+
+@main.command(name="bench")
+@_source_options
+@click.option("--wrt", metavar="X,Y", help="Parameters to differentiate with respect to.")
+@click.option(
+    "--points",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="Points of a batch; 1 for none.",
+)
+@click.option(
+    "--threads",
+    default="all",
+    metavar="N|all",
+    show_default=True,
+    help="Threads of a second measurement of batches.",
+)
+@click.option(
+    "--peers",
+    "names",
+    metavar="X,Y",
+    help="Compare with these, too: sympy, numba, jax, casadi, or all.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=9,
+    show_default=True,
+    help="Times that contenders take turns; the figures are medians.",
+)
+@click.option(
+    "-o",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here: .md, .json, or a plot as .png.",
+)
+def bench_command(
+    source: str,
+    args: Sequence[str],
+    at: Sequence[str],
+    as_json: bool,
+    wrt: str | None,
+    points: int,
+    threads: str,
+    names: str | None,
+    rounds: int,
+    file: Path | None,
+) -> None:
+    """Measure SOURCE: compilation, calls and batches, each result verified first.
+
+    Values and derivatives are timed beside the NumPy code that does the same, and beside peers
+    that --peers names. Without --at the point is drawn. The exit status is 1 where symdiff's
+    results are not those of the references.
+    """
+    count = os.cpu_count() or 1 if threads == "all" else _whole(threads)
+    chosen = [name.strip() for name in names.split(",")] if names else []
+    chosen = list(peers.PEERS) if chosen == ["all"] else chosen
+    if unknown := [name for name in chosen if name not in peers.PEERS]:
+        raise sd.ArgumentError(f"--peers {unknown[0]}: expected all, or {', '.join(peers.PEERS)}")
+    if file is not None and file.suffix.lower() not in (".md", ".json", ".png"):
+        raise sd.ArgumentError(f"-o {file}: expected a name that ends in .md, .json or .png")
+    point = read_point(at)
+    formula = read_function(source, args, point)
+    by = [name.strip() for name in wrt.split(",")] if wrt else None
+    output = _default_output(formula)
+    whole = OUTPUTS[output](formula, wrt=by[0] if by and len(by) == 1 else by)
+    result = bench.measure(
+        formula,
+        whole,
+        fitted(formula, point) if point else None,
+        points=points,
+        threads=count,
+        names=chosen if by is None else [],
+        rounds=rounds,
+    )
+    bench.show(result, as_json, file)
+    sys.exit(0 if result.passed else 1)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise sd.ArgumentError(f'--threads {text}: expected a number, 1 or more, or "all"')
+    return int(text)
 
 
 @main.group(name="cache", cls=click.Group)
