@@ -1,6 +1,8 @@
 """What a program is: types, values, graphs, functions; print, read, verify, interpret, rewrite."""
 
+from symdiff.ir.digest import digest
 from symdiff.ir.exact import evaluate_exactly
+from symdiff.ir.fingerprint import encoded_tree, fingerprint
 from symdiff.ir.graph import (
     CONST,
     ITEM,
@@ -29,6 +31,7 @@ from symdiff.ir.tree import (
     build,
     destructure,
     flatten,
+    has_factories,
     leaves,
     record,
     without_factories,
@@ -56,7 +59,8 @@ __all__ = [
     "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "SCALARS", "Attrs", "Branch", "DType",
     "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule", "Tree",
     "TupleType", "Type", "Value", "Visit", "boolean", "branches", "build", "copy_into",
-    "destructure", "dtype_named", "evaluate_exactly", "f32", "f64", "flatten", "i32", "i64",
-    "interpret", "leaves", "live", "parse_type", "print_function", "read_function", "record",
-    "rewrite", "use_counts", "verify", "without_factories",
+    "destructure", "digest", "dtype_named", "encoded_tree", "evaluate_exactly", "f32", "f64",
+    "fingerprint", "flatten", "has_factories", "i32", "i64", "interpret", "leaves", "live",
+    "parse_type", "print_function", "read_function", "record", "rewrite", "use_counts", "verify",
+    "without_factories",
 ]  # fmt: skip

@@ -71,6 +71,11 @@ def without_factories(tree: Tree) -> Tree:
     return Branch(tuple(children), tree.fields, tree.label, tree.kind)
 
 
+def has_factories(tree: Tree) -> bool:
+    """Whether the structure has types of the user's own."""
+    return any(branch.factory not in (None, type(None)) for branch in branches(tree))
+
+
 def build(tree: Tree, values: Iterator[Any]) -> Any:
     """`values`, one a leaf, in the structure of `tree`."""
     if isinstance(tree, Leaf):

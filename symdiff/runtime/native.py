@@ -11,7 +11,6 @@ import ctypes
 import os
 import platform
 import sys
-import sysconfig
 from typing import Any, Final
 
 from symdiff.runtime.once import once
@@ -58,10 +57,9 @@ def available() -> bool:
     return (
         os.environ.get("SYMDIFF_NATIVE_CALL", "1") != "0"
         and platform.python_implementation() == "CPython"
-        and not sysconfig.get_config_var("Py_GIL_DISABLED")
         and not hasattr(sys, "gettotalrefcount")  # a debug build
         and ctypes.sizeof(ctypes.c_void_p) == 8
-        and object.__basicsize__ == 16
+        and object.__basicsize__ == 16  # 32 in a free-threaded build
         and float.__basicsize__ == 24  # the value at byte 16
         and tuple.__basicsize__ == 24  # the items from byte 24
     )
