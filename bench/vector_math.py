@@ -49,7 +49,7 @@ class Library:
         declared = f"declare {vector} @{symbol}({', '.join([vector] * arity)}) #0"
         over = loop("over", symbol, lanes, arity, 1, "double")
         text = module_text([over], {symbol: declared})
-        self.code = Loaded(assemble(text, loops=False), ["over"], {})
+        self.code = Loaded([assemble(text, loops=False).data], ["over"], {})
         pointers = [ctypes.c_void_p] * (arity + 1)
         self.call = ctypes.CFUNCTYPE(None, *pointers, ctypes.c_int64)(self.code.addresses["over"])
 

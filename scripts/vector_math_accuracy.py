@@ -54,7 +54,7 @@ class Applied:
         over = loop("over", kernel.symbol, lanes, arity, results, element)
         self.text = module_text([kernel.text, over], kernel.declarations)
         image = _for_cpu(self.text, cpu) if cpu else assemble(self.text, loops=optimised)
-        self.code = Loaded(image, ["over"], {})
+        self.code = Loaded([image.data], ["over"], {})
         pointers = [ctypes.c_void_p] * (arity + results)
         self.call = ctypes.CFUNCTYPE(None, *pointers, ctypes.c_int64)(self.code.addresses["over"])
 

@@ -366,7 +366,7 @@ def compile(
         threads: how many threads large batches and long loops may be shared by, or "all" for the
             CPUs that this process may use when it compiles; see docs/threads.md.
         fastmath: allow the algebra of real numbers, which may change rounding.
-        cache: keep and use machine code on disk, once symdiff has a cache.
+        cache: keep machine code on disk, and use what is there (docs/cache.md).
         target: "host", or an LLVM triple to generate code for another machine.
 
     Raises:
@@ -378,10 +378,15 @@ def compile(
         >>> g(2.0, 0.0)
         (0.0, Gradient(x=0.0, y=2.0))
     """
-    options: dict[str, Any] = {"dtype": dtype, "fastmath": fastmath, "target": target}
-    options["threads"] = checked_threads(threads)
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "fastmath": fastmath,
+        "target": target,
+        "threads": checked_threads(threads),
+        "cache": cache,
+    }
     if source is None:
-        return partial(compile, args=args, cache=cache, **options)
+        return partial(compile, args=args, **options)
     if str(dtype) not in DTYPES:
         raise ArgumentError(f'dtype={dtype!r}: expected "float64" or "float32"')
     if not isinstance(cast("Any", target), str):

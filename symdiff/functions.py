@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from symdiff.arguments import Arguments, TracedArgument, scan
 from symdiff.errors import ArgumentError
 from symdiff.ops import OPS
 from symdiff.passes import OperationCount
-from symdiff.runtime import Kernel, Operand, Program
+from symdiff.runtime import Kernel, Operand, Program, Signature
 
 DTYPES: Final = {"float64": ir.f64, "f64": ir.f64, "float32": ir.f32, "f32": ir.f32}
 DEFAULTS: Final[dict[str, Any]] = {
@@ -26,18 +26,25 @@ DEFAULTS: Final[dict[str, Any]] = {
     "fastmath": False,
     "target": "host",
     "threads": 1,
+    "cache": True,
 }
-
 
 if TYPE_CHECKING:
     from symdiff.codegen import Layout, VectorMath
 
 
 def back_ends():  # pyright infers the module, which no annotation can name
-    """The room `symdiff.codegen`, loaded with the first text or kernel: it is a large one."""
+    """The room `symdiff.codegen`, loaded with the first kernel: it is a large one."""
     from symdiff import codegen
 
     return codegen
+
+
+def texts():  # as above
+    """What writes texts for people, loaded with the first of them."""
+    from symdiff.codegen import texts
+
+    return texts
 
 
 @contextmanager
@@ -86,20 +93,21 @@ class Function:
         ('x', 'y')
     """
 
-    _fn: ir.Function
-
     def __init__(
         self,
-        fn: ir.Function,
+        fn: ir.Function | Callable[[], ir.Function],
         primal: Function | None = None,
         stages: dict[str, float] | None = None,
         arguments: Arguments | None = None,
+        digest: bytes | None = None,
     ) -> None:
-        self._fn = fn
+        # The IR; or what derives it, where the cache is known to have the kernel.
+        self._made = fn
         self._primal = primal
         self._arguments = arguments  # None where every parameter is a single array or number
-        self.stages = stages or {}
-        self._lock = threading.Lock()
+        self._digest = digest
+        self.stages = {} if stages is None else stages
+        self._lock = threading.RLock()
         self._kernel: Kernel | None = None
         self._narrow: Kernel | None = None
         # The machine code for arrays that fit, if there is any, and what it leaves others to.
@@ -110,6 +118,31 @@ class Function:
         self.of_arrays: Function | None = None
         self.takes_whole_arrays = False
         self._optimized: ir.Function | None = None
+
+    @property
+    def _fn(self) -> ir.Function:
+        if not isinstance(self._made, ir.Function):
+            with self._lock:
+                if not isinstance(self._made, ir.Function):
+                    self._made = self._made()
+        return self._made
+
+    @property
+    def deferred(self) -> bool:
+        """Whether the IR is yet to be derived."""
+        return not isinstance(self._made, ir.Function)
+
+    @property
+    def digest(self) -> bytes | None:
+        """What tells this function from others, in every process; None if nothing does."""
+        if self._digest is None:
+            try:
+                structure = repr([(n, ir.encoded_tree(t)) for n, t in self._arguments or ()])
+                parts = [ir.fingerprint(self._fn), structure.encode("utf-8", "surrogatepass")]
+                self._digest = ir.digest(parts)
+            except TypeError:
+                return None
+        return self._digest
 
     @property
     def name(self) -> str:
@@ -222,22 +255,22 @@ class Function:
         only, and a ParseError when read: infinite and NaN constants (`<inf>`, `<nan>`), and
         parameters that text cannot spell (`<x y>`, `<pi>`).
         """
-        return back_ends().formula(self.optimized())
+        return texts().formula(self.optimized())
 
     @collector_paused()
     def assignments(self) -> list[tuple[str, str]]:
         """The function as readable assignments, shared subexpressions named."""
-        return back_ends().assignments(self.optimized())
+        return texts().assignments(self.optimized())
 
     @collector_paused()
     def latex(self) -> str:
         """The function as LaTeX."""
-        return back_ends().latex(self.optimized())
+        return texts().latex(self.optimized())
 
     @collector_paused()
     def graph(self) -> str:
         """The computation graph in Graphviz's DOT language."""
-        return back_ends().dot(self.optimized())
+        return texts().dot(self.optimized())
 
     @collector_paused()
     def to_sympy(self) -> Any:
@@ -246,7 +279,7 @@ class Function:
         Raises:
             UnsupportedError: SymPy has no counterpart of an operation.
         """
-        return back_ends().to_sympy(passes.simplify(self._fn))
+        return texts().to_sympy(passes.simplify(self._fn))
 
     @collector_paused()
     def cost(self) -> Cost:
@@ -321,16 +354,124 @@ def derivative(
 def compiled(whole: Function, options: dict[str, Any]) -> Kernel:
     """The kernel of a Function whose types are known."""
     with collector_paused():
-        return runtime.load(_program(whole, _prepared(whole, options), options))
+        making = _Making(whole, options)
+        start = time.perf_counter()
+        key = making.key()
+        entry = runtime.cache.recall(runtime.cache.entry_key(key, runtime.cache.FIRST))
+        if entry is None or entry.signature is None:
+            return runtime.load(making.program(making.signature(), key))
+        making.stages["cache"] = time.perf_counter() - start
+        signature = entry.signature
+        if not whole.deferred:  # it knows the user's own types
+            signature = replace(signature, arguments=whole.arguments, result=whole.ir.result)
+        return runtime.load(making.program(signature, key), entry.module)
 
 
-def _prepared(whole: Function, options: dict[str, Any]) -> ir.Function:
-    """The IR of `whole` after the passes, in the precision and the algebra that were asked for."""
-    dtype, fastmath = DTYPES[options["dtype"]], options["fastmath"]
-    if dtype is ir.f64 and not fastmath:
-        return whole.optimized()
-    pipeline = (passes.fast_math, *passes.PIPELINE) if fastmath else passes.PIPELINE
-    return passes.run(pipeline, passes.as_dtype(whole.ir, dtype))
+def kernel_key(digest: bytes | None, options: dict[str, Any]) -> bytes | None:
+    """What tells the machine code of a function from that of others; None if it is not kept."""
+    if digest is None or not options["cache"]:
+        return None
+    threads = runtime.thread_count(options["threads"])  # how loops are cut depends on it
+    chosen = (DTYPES[options["dtype"]].name, bool(options["fastmath"]), options["target"], threads)
+    return ir.digest([digest, repr(chosen).encode("utf-8", "surrogatepass")])
+
+
+class _Making:
+    """The stages between a Function and its kernel, each made when it is first asked for."""
+
+    def __init__(self, whole: Function, options: dict[str, Any]) -> None:
+        self.whole = whole
+        self.options = options
+        self.stages = dict(whole.stages)
+
+    def key(self) -> bytes | None:
+        """See `kernel_key`."""
+        if not self.options["cache"] or not runtime.cache.enabled():
+            return None
+        return kernel_key(self.whole.digest, self.options)
+
+    @cached_property
+    def fn(self) -> ir.Function:
+        """The IR after the passes, in the precision and the algebra that were asked for."""
+        start = time.perf_counter()
+        whole, dtype, fast = self.whole, DTYPES[self.options["dtype"]], self.options["fastmath"]
+        with collector_paused():
+            if dtype is ir.f64 and not fast:
+                made = whole.optimized()
+            else:
+                pipeline = (passes.fast_math, *passes.PIPELINE) if fast else passes.PIPELINE
+                made = passes.run(pipeline, passes.as_dtype(whole.ir, dtype))
+        self.stages.update(whole.stages)
+        self.stages.setdefault("passes", time.perf_counter() - start)
+        return made
+
+    @cached_property
+    def expanded(self) -> ir.Function:
+        """The IR in the operations that every back end has."""
+        with collector_paused():
+            return passes.run(passes.LOWERING, self.fn)
+
+    @cached_property
+    def threads(self) -> int:
+        """How many may share the work of a call."""
+        return runtime.thread_count(self.options["threads"])
+
+    @cached_property
+    def place(self) -> Layout:
+        """How the code is laid out."""
+        _, start = self.fn, time.perf_counter()
+        with collector_paused():
+            made = back_ends().layout(lowered(self.fn), self.threads)
+        self.stages["lowering"] = time.perf_counter() - start
+        return made
+
+    def signature(self) -> Signature:
+        """What the runtime has to know besides the code."""
+        fn, place, whole, team = self.fn, self.place, self.whole, self.place.team
+        names = [leaf.name for leaf in ir.leaves(fn.result)]
+        native = place.loops is None and _is_native(whole, fn)
+        records = back_ends().named_tuples(fn.result) if native else []
+        return Signature(
+            name=fn.name,
+            symbol=place.symbol,
+            params=tuple(_operand(p.attr("name"), p.type) for p in fn.params),
+            outputs=tuple(_operand(n, o.type) for n, o in zip(names, fn.outputs, strict=True)),
+            arguments=whole.arguments,
+            result=fn.result,
+            workspace=place.workspace,
+            whole=place.plan is not None,
+            native=native,
+            record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
+            checks=place.checks,
+            loops=place.loops is not None,
+            in_lanes=place.groups(_vectors(self.options)) is not None,
+            team=None if team is None else (-(-team.workspace // 8), len(team.shares)),
+            work=place.work,
+        )
+
+    def program(self, signature: Signature, key: bytes | None) -> Program:
+        """What the runtime makes a kernel of."""
+        return Program(
+            **{f.name: getattr(signature, f.name) for f in fields(Signature)},
+            lower=lambda wrappers: _lower(self.place, self.options, wrappers),
+            batch_workspace=lambda: self.place.batch_workspace(_vectors(self.options)),
+            support=_support,
+            entry=_entry,
+            sharing=_sharing if self.threads > 1 else None,
+            threads=self.threads,
+            texts={
+                "ir": lambda: ir.print_function(self.fn),
+                "c": lambda: texts().c_source(self.expanded),
+                "h": lambda: texts().c_header(self.expanded),
+                "numpy": lambda: texts().numpy_source(self.expanded),
+                "loops": lambda: back_ends().loop_text(self.place),
+                "cost": self.whole.cost,
+            },
+            recipe=(compiled, (self.whole, self.options)),
+            target=self.options["target"],
+            key=key,
+            stages=self.stages,
+        )
 
 
 def lowered(fn: ir.Function) -> ir.Function:
@@ -340,52 +481,19 @@ def lowered(fn: ir.Function) -> ir.Function:
     return passes.contract(passes.run(passes.LOWERING, fn))
 
 
-def _program(whole: Function, fn: ir.Function, options: dict[str, Any]) -> Program:
-    """What the runtime needs to make a kernel of `fn`, the optimised form of `whole`."""
-    stages = dict(whole.stages)
-    start = time.perf_counter()
-    threads = runtime.thread_count(options["threads"])
-    place = back_ends().layout(lowered(fn), threads)
-    team = place.team
-    stages["lowering"] = time.perf_counter() - start
-    expanded = partial(passes.run, passes.LOWERING, fn)
-    names = [leaf.name for leaf in ir.leaves(fn.result)]
-    native = place.loops is None and _is_native(whole, fn)
-    records = back_ends().named_tuples(fn.result) if native else []
-    return Program(
-        name=fn.name,
-        symbol=place.symbol,
-        params=tuple(_operand(p.attr("name"), p.type) for p in fn.params),
-        outputs=tuple(_operand(n, o.type) for n, o in zip(names, fn.outputs, strict=True)),
-        arguments=whole.arguments,
-        result=fn.result,
-        lower=partial(_lower, place, options),
-        workspace=place.workspace,
-        in_lanes=lambda: place.groups(_vectors(options)) is not None,
-        batch_workspace=lambda: place.batch_workspace(_vectors(options)),
-        whole=place.plan is not None,
-        native=native,
-        record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
-        support=back_ends().SUPPORT,
-        entry=back_ends().ENTRY,
-        texts={
-            "ir": lambda: ir.print_function(fn),
-            "c": lambda: back_ends().c_source(expanded()),
-            "h": lambda: back_ends().c_header(expanded()),
-            "numpy": lambda: back_ends().numpy_source(expanded()),
-            "loops": lambda: back_ends().loop_text(place),
-            "cost": whole.cost,
-        },
-        recipe=(compiled, (whole, options)),
-        target=options["target"],
-        checks=place.checks,
-        loops=place.loops is not None,
-        work=place.work,
-        threads=threads,
-        sharing=back_ends().sharing if threads > 1 else None,
-        team=None if team is None else (-(-team.workspace // 8), len(team.shares)),
-        stages=stages,
-    )
+def _support() -> str:
+    """LLVM text of the helpers that the entries of kernels share."""
+    return back_ends().SUPPORT
+
+
+def _entry() -> str:
+    """LLVM text of the entries that kernels share."""
+    return back_ends().ENTRY
+
+
+def _sharing() -> str:
+    """LLVM text of that by which threads share work."""
+    return back_ends().sharing()
 
 
 def _lower(place: Layout, options: dict[str, Any], wrappers: Sequence[str]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, cast
 
-from symdiff import autodiff, ir
+from symdiff import autodiff, ir, runtime
 from symdiff.arguments import NOTHING, Arguments, Spec
 from symdiff.errors import ArgumentError, ShapeError
-from symdiff.functions import Function, collector_paused, derivative
+from symdiff.functions import DEFAULTS, Function, collector_paused, derivative, kernel_key
 
 Wrt = str | int | Sequence[str | int]
 Axes = Any  # an int or None; a tuple of them, or a dict, with one for each parameter or leaf of it
@@ -92,19 +93,39 @@ class Derivative:
             names = [name for name in names if name in real]
         where = {name: i for i, name in enumerate(primal.ir.param_names)}
         wrt = [where[name] for name in names]
-        start = time.perf_counter()
-        with collector_paused():
-            fn = derivative(self.transform, primal.ir, wrt, bare and not structured)
         stages = dict(primal.stages)
-        stages["autodiff"] = stages.get("autodiff", 0.0) + time.perf_counter() - start
+
+        def derive() -> ir.Function:
+            start = time.perf_counter()
+            with collector_paused():
+                fn = derivative(self.transform, primal.ir, wrt, bare and not structured)
+            stages["autodiff"] = stages.get("autodiff", 0.0) + time.perf_counter() - start
+            return fn
+
+        digest = self._digest(primal, wrt, bare) if runtime.cache.enabled() else None
         arguments = None
-        if structured:
-            fn = replace(fn, result=_regrouped(fn.result, tuple(names), groups, bare))
-            added = fn.param_names[len(primal.ir.params) :]
-            arguments = every + self._further(groups, names, added)
-        derived = Function(fn, primal=primal, stages=stages, arguments=arguments)
+        # A derivative whose kernel is in the cache was derived before: there is no error to come.
+        plain = not structured and not ir.has_factories(primal.ir.result)
+        fn = derive
+        if not plain or not runtime.cache.is_known(kernel_key(digest, DEFAULTS)):
+            fn = derive()
+            if structured:
+                fn = replace(fn, result=_regrouped(fn.result, tuple(names), groups, bare))
+                added = fn.param_names[len(primal.ir.params) :]
+                arguments = every + self._further(groups, names, added)
+        derived = Function(fn, primal, stages, arguments, digest)
         derived.__doc__ = primal.__doc__
         return derived
+
+    def _digest(self, primal: Function, wrt: list[int], bare: bool) -> bytes | None:
+        """What tells the derived function from others; None where the primal has no digest."""
+        if primal.digest is None:
+            return None
+        how = self.transform
+        choices = sorted(how.keywords.items()) if isinstance(how, partial) else []
+        function = how.func if isinstance(how, partial) else how
+        what = (function.__module__, function.__qualname__, choices, self.suffix, self.seeds)
+        return ir.digest([primal.digest, repr((what, wrt, bare)).encode()])
 
     def _further(self, groups: Arguments, names: list[str], added: tuple[str, ...]) -> Arguments:
         """The arguments that the derived function has besides, in structures like `groups`."""

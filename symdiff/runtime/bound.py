@@ -124,7 +124,7 @@ def bind_memory(
     held: Any = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
     moves: Any = (ctypes.c_int64 * max(1, len(steps)))(*steps)
     count = math.prod(shape)
-    words = program.workspace if count == 1 else program.batch_workspace()
+    words = code.workspace(count)
     memory, workspace = tables.scratch(8 * words)
     rest = iter(arrays)
     parts: dict[str, Any] = {
@@ -175,7 +175,7 @@ def _fast(
     made = _made(
         _fast_type(), {**parts, "_fields": fields, "_fail": dispatcher.fail, "_refuse": refuse}
     )
-    machine = tables.entries(program.entry, program.support)
+    machine = tables.entries(program)
     native.attach(made, machine.addresses["symdiff_bound"], refuse, ctypes.addressof(fields))
     return made
 

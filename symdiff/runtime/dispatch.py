@@ -302,7 +302,7 @@ class Dispatcher:
             held = (ctypes.c_void_p * len(pointers))(*pointers)
             return self._point(ctypes.addressof(held), workspace)
         run = code.many() if count >= MANY else code.batch()
-        words, threads = program.batch_workspace(), program.threads
+        words, threads = code.workspace(count), program.threads
         grain, parts = _GRAIN if count >= MANY else 1, 1
         if threads > 1:
             parts = parts_of_batch(count, program.work, grain, threads)

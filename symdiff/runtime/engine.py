@@ -25,6 +25,12 @@ def binding() -> Any:
     return llvm
 
 
+def host_cpu() -> tuple[str, str]:
+    """The name and the features of this machine's CPU, as LLVM knows them."""
+    llvm = binding()
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
 @once
 def target_machine(target: str, quick: bool) -> Any:
     """The code generator for `target` ("host" or a triple); `quick` leaves out optimisation.
@@ -36,7 +42,7 @@ def target_machine(target: str, quick: bool) -> Any:
     # Level 0 is linear in the length of the code, which huge kernels need (see docs/adr/0004).
     options = {"opt": 0 if quick else 2, "reloc": "pic", "codemodel": "default"}
     if target == HOST:
-        cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        cpu, features = host_cpu()
         features += ",-prefer-256-bit"  # LLVM would leave half of AVX-512 unused
         machine = llvm.Target.from_default_triple()
         return machine.create_target_machine(cpu=cpu, features=features, **options)
@@ -137,10 +143,14 @@ def _jit() -> Any:
 class Loaded:
     """Machine code in this process. It is freed when this object is: keep it with its addresses."""
 
-    def __init__(self, image: Image, exports: Sequence[str], imports: Mapping[str, int]) -> None:
+    def __init__(
+        self, files: Sequence[bytes], exports: Sequence[str], imports: Mapping[str, int]
+    ) -> None:
         llvm = binding()
         with lock:
-            builder = llvm.JITLibraryBuilder().add_object_img(image.data).add_current_process()
+            builder = llvm.JITLibraryBuilder().add_current_process()
+            for data in files:
+                builder.add_object_img(data)
             for name in exports:
                 builder.export_symbol(name)
             for name, address in imports.items():

@@ -10,6 +10,7 @@ from symdiff.runtime import engine, native, tables
 from symdiff.runtime.bound import BoundKernel, bind_memory
 from symdiff.runtime.code import Code
 from symdiff.runtime.dispatch import Dispatcher
+from symdiff.runtime.entry import Module
 from symdiff.runtime.once import once
 from symdiff.runtime.program import Program
 from symdiff.runtime.tables import Table
@@ -67,7 +68,7 @@ class Kernel:
     @property
     def llvm_ir(self) -> str:
         """The LLVM text of the function behind a C signature, and of the loop over a batch."""
-        many = self._program.target == engine.HOST and self._program.in_lanes()
+        many = self._program.target == engine.HOST and self._program.in_lanes
         return self._program.lower(("c", "many" if many else "batch"))
 
     @property
@@ -104,19 +105,12 @@ class Kernel:
     @property
     def object_code(self) -> bytes:
         """An object file for the kernel's target, with the C signature of `c_source`."""
-        return self._code.image("c").data
+        return self._code.object_code
 
     @property
     def code_size(self) -> int:
         """Bytes of machine code of what a call runs."""
-        if self._program.target != engine.HOST:
-            wrapper = "c"
-        elif self._program.team is not None:
-            wrapper = "team"
-        else:
-            own = self._program.native and not isinstance(self, PlainKernel)
-            wrapper = "call" if own else "batch"
-        return self._code.image(wrapper).code_size
+        return self._code.first().code_size
 
     @property
     def stages(self) -> dict[str, float]:
@@ -215,7 +209,7 @@ def _entry(program: Program, table: Table, fallback: Callable[..., Any]) -> Any:
     """A call by the table of a kernel. The caller keeps a reference to `fallback`."""
     entry = object.__new__(_entry_type())
     object.__setattr__(entry, "table", table)
-    machine = tables.entries(program.entry, program.support)
+    machine = tables.entries(program)
     native.attach(entry, machine.addresses["symdiff_entry"], fallback, table.address)
     return entry
 
@@ -226,14 +220,16 @@ def _fast_type() -> type[Kernel]:
     return native.vectorcall_type(Kernel)
 
 
-def load(program: Program) -> Kernel:
+def load(program: Program, kept: Module | None = None) -> Kernel:
     """The kernel of `program`, its machine code generated and loaded.
+
+    `kept` is the module that it begins with, where the disk cache had it.
 
     Raises:
         CompileError: LLVM fails on the generated code.
         UnsupportedError: an operation cannot be compiled.
     """
-    code = Code(program)
+    code = Code(program, kept)
     host = program.target == engine.HOST
     own = host and program.native and native.available()
     tabled = host and not own and tables.suits(program)
@@ -246,7 +242,7 @@ def load(program: Program) -> Kernel:
     elif tabled:
         table = Table(program, code, dispatcher.fail)
         if flat:
-            machine = tables.entries(program.entry, program.support)
+            machine = tables.entries(program)
             address = machine.addresses["symdiff_entry"]
             native.attach(kernel, address, dispatcher, table.address)
         # The kernel owns the fallback: with the dispatcher it would be a cycle.
@@ -255,7 +251,7 @@ def load(program: Program) -> Kernel:
     elif host:
         _ = code.batch() if program.team is None else code.team()
     else:
-        code.image("c")
+        code.first()
     for name, value in parts.items():
         object.__setattr__(kernel, name, value)
     return kernel

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from symdiff.runtime import engine
-from symdiff.runtime.engine import Loaded
 from symdiff.runtime.once import once
+from symdiff.runtime.shared import Text, load_shared
 from symdiff.runtime.threads import pool
 
 PER_THREAD: Final = 4  # parts of a batch
@@ -25,19 +24,19 @@ _HELP: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # it releases the GIL
 class Protocol:
     """The functions by which threads share work, see `codegen.sharing`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: Text, kept: bool) -> None:
         names = ["symdiff_share", "symdiff_help", "symdiff_batch"]
         yielding = {"symdiff_yield": _yield_address()}
-        self._loaded = Loaded(engine.assemble(text), names, yielding)
+        self._loaded = load_shared("sharing", {"sharing": text}, kept, names, yielding)
         self.imports = {"symdiff_share": self._loaded.addresses["symdiff_share"]}
         self.help = _HELP(self._loaded.addresses["symdiff_help"])
         self.batch = _HELP(self._loaded.addresses["symdiff_batch"])
 
 
 @once
-def protocol(text: Callable[[], str]) -> Protocol:
-    """The functions, generated once a process."""
-    return Protocol(text())
+def protocol(text: Text, kept: bool) -> Protocol:
+    """The functions, loaded once a process."""
+    return Protocol(text, kept)
 
 
 def _yield_address() -> int:

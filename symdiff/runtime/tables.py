@@ -16,12 +16,14 @@ from typing import Any, Final
 import numpy as np
 
 from symdiff import ir
-from symdiff.runtime import engine, native
+from symdiff.runtime import native
 from symdiff.runtime.arguments import Array, address_reader
-from symdiff.runtime.code import Code, capsule_functions, support
+from symdiff.runtime.code import Code, capsule_functions
 from symdiff.runtime.engine import Loaded
+from symdiff.runtime.memory import Mapped
 from symdiff.runtime.once import once
 from symdiff.runtime.program import Operand, Program
+from symdiff.runtime.shared import Text, load_shared
 
 EXPORTS: Final = ("symdiff_entry", "symdiff_bound")
 STACK: Final = 16384  # bytes of scratch memory that a call takes from the stack
@@ -79,16 +81,20 @@ def available() -> bool:
     )
 
 
+def entries(program: Program) -> Loaded | Mapped:
+    """The entries that kernels share."""
+    return _entries(program.entry, program.support, program.key is not None)
+
+
 @once
-def entries(text: str, helpers: str) -> Loaded:
-    """The shared entries, from their LLVM text and from that of the entries' helpers."""
-    imports = native.python_symbols() | support(helpers).addresses
-    imports |= {
+def _entries(text: Text, helpers: Text, kept: bool) -> Loaded | Mapped:
+    imports = {
         "symdiff_ndarray": id(np.ndarray),
         "symdiff_out": id(sys.intern("out")),
         "symdiff_new_array": _numpy_function(_NEW_FROM_DESCR),
     }
-    return Loaded(engine.assemble(text), EXPORTS, imports)
+    texts = {"entry": text, "support": helpers}
+    return load_shared("entries", texts, kept, EXPORTS, imports)
 
 
 def _numpy_function(place: int) -> int:

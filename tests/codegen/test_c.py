@@ -15,7 +15,7 @@ from op_functions import ELEMENTWISE, NOT_IN_LIBM, ULPS, lowered, of_op, samples
 
 from symdiff import ops
 from symdiff.autodiff.transforms import gradient
-from symdiff.codegen import c_header, c_source
+from symdiff.codegen.texts import c_header, c_source
 from symdiff.errors import UnsupportedError
 from symdiff.ir import (
     BOOL,

@@ -16,7 +16,8 @@ from opcases import SAMPLED, attributes, differentiable, samples
 from tensor_functions import Case, cases
 
 import symdiff as sd
-from symdiff import autodiff, codegen, passes
+from symdiff import autodiff, passes
+from symdiff.codegen import texts
 from symdiff.codegen.loops import build_program, print_program
 from symdiff.codegen.loops.program import For, Gemm, Nest, statements
 from symdiff.errors import IndexRangeError
@@ -95,7 +96,7 @@ def test_many_random_pullbacks(case: Case) -> None:
 
 def run_c(fn: Function, args: list[Any]) -> list[Any]:
     """The outputs of `fn` by its C source, compiled with gcc."""
-    source = codegen.c_source(passes.run(passes.LOWERING, fn))
+    source = texts.c_source(passes.run(passes.LOWERING, fn))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "f.c"
         path.write_text(source)

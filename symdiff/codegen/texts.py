@@ -1,0 +1,13 @@
+"""The texts that people read and take away: C, NumPy, formulas, LaTeX, DOT, SymPy."""
+
+from symdiff.codegen.c import c_header
+from symdiff.codegen.c_source import c_source
+from symdiff.codegen.dot import dot
+from symdiff.codegen.formula import assignments, formula
+from symdiff.codegen.latex import latex
+from symdiff.codegen.numpy import numpy_source
+from symdiff.codegen.sympy import to_sympy
+
+__all__ = [
+    "assignments", "c_header", "c_source", "dot", "formula", "latex", "numpy_source", "to_sympy",
+]  # fmt: skip
