@@ -9,7 +9,7 @@ its value and its derivatives. Every stage of that can be read.
     (6.0, Gradient(x=2.0, y=5.0, z=0.0))
 """
 
-from symdiff import numpy
+from symdiff import cache, numpy
 from symdiff.api import (
     Cost,
     Function,
@@ -64,6 +64,7 @@ __all__ = [
     "TraceError",
     "UnsupportedError",
     "__version__",
+    "cache",
     "check",
     "compile",
     "custom_jvp",

@@ -230,11 +230,30 @@ def test_check_passes_and_fails() -> None:
         assert "FAILED" in failed.stdout
 
 
-def test_cache_says_that_there_is_none() -> None:
-    for word in ("info", "clear"):
-        result = run("cache", word)
-        assert result.exit_code == 0
-        assert "no cache yet" in result.stdout
+def test_the_cache_is_shown_and_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(folder))
+    assert json.loads(run("cache", "info", "--json").stdout)["entries"] == 0
+    assert not folder.exists()  # looking changes nothing
+    for formula in (LECTURE, "x*y"):
+        assert run("compile", formula).exit_code == 0
+    facts = json.loads(run("cache", "info", "--json").stdout)
+    assert facts["folder"] == str(folder)
+    assert facts["enabled"]
+    assert facts["entries"] >= 2
+    assert facts["size"] == sum(f.stat().st_size for f in folder.glob("*.entry"))
+    shown = run("cache", "info").stdout
+    assert str(folder) in shown
+    assert "MB of at most 268.4 MB" in shown
+    removed = run("cache", "clear").stdout
+    assert removed == f"removed {facts['entries']} entries from {folder}\n"
+    assert json.loads(run("cache", "clear", "--json").stdout) == {
+        "folder": str(folder),
+        "removed": 0,
+    }
+    monkeypatch.setenv("SYMDIFF_CACHE", "0")
+    assert not json.loads(run("cache", "info", "--json").stdout)["enabled"]
+    assert "turned off" in run("cache", "info").stdout
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ FLOORS = {
     "ops": 2,
     **dict.fromkeys(("parser", "autodiff", "passes", "codegen", "runtime"), 3),
     "arguments": 4,
+    "cache": 4,
     "numpy": 4,
     "functions": 5,
     "steps": 6,

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -29,6 +30,7 @@ from symdiff.cli.write import (
     show,
     stage_facts,
     summary,
+    usage_table,
     value_table,
     write,
 )
@@ -342,12 +344,22 @@ def cache_command() -> None:
 
 
 @cache_command.command(name="info", cls=click.Command)
-def cache_info() -> None:
-    """Say where the cache is and how large."""
-    click.echo("no cache yet: this version of symdiff keeps no machine code on disk")
+@click.option("--json", "as_json", is_flag=True, help=AS_JSON)
+def cache_info(as_json: bool) -> None:
+    """Say where the cache is, how large it is, and how large it may become."""
+    usage = sd.cache.info()
+    if as_json:
+        click.echo(as_text(asdict(usage)), nl=False)
+    else:
+        console().print(usage_table(usage))
 
 
 @cache_command.command(name="clear", cls=click.Command)
-def cache_clear() -> None:
-    """Empty the cache."""
-    click.echo("no cache yet: there is nothing to clear")
+@click.option("--json", "as_json", is_flag=True, help=AS_JSON)
+def cache_clear(as_json: bool) -> None:
+    """Remove all machine code that is kept on disk."""
+    folder, removed = sd.cache.info().folder, sd.cache.clear()
+    if as_json:
+        click.echo(as_text({"folder": folder, "removed": removed}), nl=False)
+    else:
+        click.echo(f"removed {removed} {'entry' if removed == 1 else 'entries'} from {folder}")

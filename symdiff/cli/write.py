@@ -163,6 +163,20 @@ def _short(text: str, width: int = 2000) -> str:
     return text if len(text) <= width else f"{text[:width]} ... ({len(text)} characters)"
 
 
+def usage_table(usage: sd.cache.Usage) -> Table:
+    """Where the cache is and how full."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("folder", Text(usage.folder))
+    table.add_row("in use", "yes" if usage.enabled else "no: turned off, or not this user's alone")
+    table.add_row("entries", str(usage.entries))
+    table.add_row("size", f"{_megabytes(usage.size)} of at most {_megabytes(usage.limit)}")
+    return table
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
 def value_table(point: Mapping[str, Any], values: Mapping[str, Any]) -> Text:
     """The outputs at a point, the first of many."""
     shown = list(values.items())[:SHOWN]
