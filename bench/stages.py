@@ -3,7 +3,8 @@
     python -m bench.stages [--rounds 5] [--only TEXT] [--json FILE]
 
 Every figure is the median over fresh processes. "First" is the first compilation of a process,
-which loads and initialises LLVM; "again" the median of five more of the same formula.
+which loads and initialises LLVM; "again" the median of five more of the same formula; "from disk"
+the first in a process that finds the machine code in the disk cache.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import timeit
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -32,6 +34,7 @@ STAGES: Final = {
     "lowering": "lowering",  # expansion and multiply-adds, still in our IR
     "lower": "LLVM text",
     "llvm": "LLVM",
+    "cache": "cache",  # the entry found and read
     "load": "load",
     "other": "other",
     "total": "total",
@@ -57,10 +60,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes per figure")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the seconds here, too")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)  # what the fresh processes do
+    # What the fresh processes do.
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--kept", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(_measured(workloads.WORKLOADS[options.measure]())))
+        print(json.dumps(_measured(workloads.WORKLOADS[options.measure](), options.kept)))
         return
     imports = _import_times(options.rounds)
     print(f"{machine()}\n\n{_import_table(imports)}\n", flush=True)
@@ -92,37 +97,45 @@ def _import_times(rounds: int) -> dict[str, float]:
 
 def _in_fresh_processes(name: str, rounds: int) -> dict[str, dict[str, float]]:
     """Medians of what `_measured` finds, one row for "first" and, if it is there, for "again"."""
-    runs = [json.loads(_python(__file__, "--measure", name)) for _ in range(rounds)]
+    command = (__file__, "--measure", name)
+    runs = [json.loads(_python(*command)) for _ in range(rounds)]
+    with tempfile.TemporaryDirectory() as folder:
+        kept = [json.loads(_python(*command, "--kept", cache=folder)) for _ in range(rounds + 1)]
+    for run, warm in zip(runs, kept[1:], strict=True):  # the first one fills the cache
+        run["from disk"] = warm["first"]
     return {
         f"{name}, {kind}": {stage: median(run[kind][stage] for run in runs) for stage in figures}
         for kind, figures in runs[0].items()
     }
 
 
-def _python(*arguments: str) -> str:
+def _python(*arguments: str, cache: str = "") -> str:
+    """What a fresh process prints; `cache` is the folder of its disk cache, none if empty."""
     command = [sys.executable, *arguments]
     # As users run it: with compiled bytecode kept, whatever this shell says.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"SYMDIFF_CACHE": str(int(bool(cache))), "SYMDIFF_CACHE_DIR": cache}
     ran = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return ran.stdout
 
 
-def _measured(text: str) -> dict[str, dict[str, float]]:
+def _measured(text: str, kept: bool) -> dict[str, dict[str, float]]:
     """Seconds of each stage in this process, for the first compilation and for later ones."""
     sd: Any = import_module("symdiff")
-    found = {"first": _compiled(sd, text)}
-    if len(text) < AGAIN_BELOW:
-        again = [_compiled(sd, text) for _ in range(5)]
+    found = {"first": _compiled(sd, text, kept)}
+    if len(text) < AGAIN_BELOW and not kept:
+        again = [_compiled(sd, text, kept) for _ in range(5)]
         found["again"] = {stage: median(run[stage] for run in again) for stage in STAGES}
     return found
 
 
-def _compiled(sd: Any, text: str) -> dict[str, float]:
+def _compiled(sd: Any, text: str, kept: bool) -> dict[str, float]:
     start = perf_counter()
-    kernel = sd.compile(sd.value_and_grad(text), cache=False)
+    kernel = sd.compile(sd.value_and_grad(text), cache=kept)
     total = perf_counter() - start
     found: dict[str, float] = {
-        stage: kernel.stages[stage] for stage in STAGES if stage in kernel.stages
+        stage: kernel.stages.get(stage, 0.0)
+        for stage in list(STAGES)[: list(STAGES).index("other")]
     }
     point = _point(kernel.parameters)
     found["other"] = total - sum(found.values())

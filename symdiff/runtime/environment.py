@@ -57,7 +57,10 @@ def is_current() -> bool:
 
 def interpreter() -> tuple[str, ...]:
     """Python, NumPy and the C library, whose objects and functions the code uses."""
-    libc = os.confstr("CS_GNU_LIBC_VERSION") if sys.platform == "linux" else platform.release()
+    try:
+        libc = os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, ValueError, OSError):  # another C library
+        libc = platform.release()
     entry = str(native.available())
     return (str(sys.implementation.cache_tag), np.__version__, sys.platform, str(libc), entry)
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from opcases import SAMPLED, single
 
 import symdiff as sd
 from symdiff import functions, ir
@@ -193,6 +194,14 @@ def test_functions_that_differ_have_keys_that_differ() -> None:
     assert found[same[1]] == found[same[2]]
     assert len(set(found)) == len(found) - 1
     assert keys_of(*DIFFERENT) == found
+
+
+@pytest.mark.parametrize("op", SAMPLED, ids=lambda op: op.name)
+def test_keys_say_what_the_printed_form_says(op: ir.Op, rng: np.random.Generator) -> None:
+    for fn in (single(op, rng), single(op, rng, ir.f32)):
+        again = ir.read_function(ir.print_function(fn), OPS)
+        assert ir.fingerprint(again) == ir.fingerprint(fn)
+        assert sd.Function(fn).digest is not None
 
 
 def test_constants_count_by_their_bits() -> None:
