@@ -38,7 +38,7 @@ class Signature:
         in_lanes: the "many" wrapper exists: many points in the lanes of vectors.
         team: for one point that several threads compute, by the wrapper "team": the words of
             scratch memory, and how often they share something; None if it is not worth while.
-        work: how long a point takes, in units of about a tenth of a nanosecond.
+        work: how long a point takes, in units of about 0.05 nanoseconds.
     """
 
     name: str

@@ -15,7 +15,7 @@ from symdiff.runtime.threads import pool
 PER_THREAD: Final = 4  # parts of a batch
 # Work in the units of `Program.work`: of a batch, since to wake up a thread takes tens of
 # microseconds, and of each of its parts.
-WORTHWHILE_IN_ALL: Final = 1_000_000
+WORTHWHILE_IN_ALL: Final = 2_000_000
 WORTHWHILE: Final = 100_000
 _LINE: Final = 64  # bytes
 _HELP: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # it releases the GIL

@@ -41,9 +41,9 @@ from symdiff.ir import DType
 PER_THREAD: Final = 4  # parts of a loop: those who come late find something left to do
 _MOST_SUMS: Final = 64  # parts of a loop that adds to arrays
 
-# In the units of `codegen.work`, of about a tenth of a nanosecond.
+# In the units of `codegen.work`, of about 0.05 nanoseconds.
 WORTHWHILE: Final = 20_000  # of a loop: to open a phase takes a microsecond
-WORTHWHILE_IN_ALL: Final = 1_000_000  # of a call: to wake up a thread takes tens of microseconds
+WORTHWHILE_IN_ALL: Final = 2_000_000  # of a call: to wake up a thread takes tens of microseconds
 _SHARE_OF_ALL: Final = 0.3  # of the work, for others to stay for a whole call
 _JOINING: Final = 1 / 8  # of the work of a loop, for joining what its parts have added up
 _MOST_BYTES: Final = 1 << 26  # of private memory for one loop
