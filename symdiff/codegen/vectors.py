@@ -17,6 +17,9 @@ LIBMVEC: Final = {
     "pow": 2, "atan2": 2, "hypot": 2,
 }  # fmt: skip
 
+# Those of them that are faster than ours where LLVM vectorises, at 4 ULP where ours have 1.
+FASTER: Final = frozenset(("hypot", "log10", "log1p", "tan"))
+
 
 @dataclass(frozen=True, slots=True)
 class VectorMath:

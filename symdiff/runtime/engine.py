@@ -127,7 +127,34 @@ def _parsed(text: str, target: str, quick: bool, loops: bool) -> Any:
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
+        _inline_vector_functions(module, machine, builder)
     return module
+
+
+def _inline_vector_functions(module: Any, machine: Any, builder: Any) -> None:
+    """Inline the vector functions that the vectoriser has put in place of scalar ones.
+
+    They had to be kept until then; what is left of them goes.
+    """
+    llvm = binding()
+    try:
+        kept = module.get_global_variable("llvm.compiler.used")
+    except NameError:
+        return
+    kept.name, kept.linkage = "symdiff.variants", "internal"
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, builder)
+    called = {f.name.split(".v")[0] for f in module.functions if not f.is_declaration}
+    passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, builder)
+    if {"symdiff.sin", "symdiff.cos"} <= called:
+        # The two share most of their work, which a second round of simplification finds.
+        builder = llvm.create_pass_builder(
+            machine, llvm.create_pipeline_tuning_options(speed_level=1)
+        )
+        builder.getModulePassManager().run(module, builder)
 
 
 def _code_size(data: bytes) -> int:

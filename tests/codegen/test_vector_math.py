@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from vector_math_accuracy import MACHINE, Applied, Points, error, exact, measured
 
+import symdiff as sd
+from symdiff.codegen import layout, lower
 from symdiff.codegen.vector_math import FUNCTIONS, PORTABLE, Machine, function
+from symdiff.codegen.vectors import VectorMath
 from symdiff.runtime.engine import assembly, binding
 
 # The largest errors that are allowed, in units in the last place; 2 for all others.
@@ -216,3 +219,25 @@ def test_a_loop_calls_nothing_but_what_rare_operands_need(name: str) -> None:
     loop = text[text.index("\nover:") :].split("ret", 1)[0]
     calls = re.findall(r"\b(?:call|callq|bl)\s+(\S+)", loop)
     assert all(".cold" in symbol for symbol in calls), calls
+
+
+# Loops that LLVM vectorises.
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sin", "cos", "tanh"])
+def test_loops_over_arrays_compute_with_them(name: str) -> None:
+    """With their bits, which are not those of another library."""
+    (x,) = Points(200).of(name)
+    x = x[:512]
+    kernel = sd.compile(lambda x: getattr(np, name)(x), args={"x": f"f64[{x.size}]"})
+    assert_array_equal(bits((kernel(x),)), bits(applied(name, 8, MACHINE)(x)))
+
+
+def test_loops_need_no_library_of_vector_functions() -> None:
+    here = VectorMath(8, MACHINE)
+    fn = sd.function(lambda x: np.sum(np.sin(x) * np.exp(x)), args={"x": "f64[64]"})
+    text = lower(layout(fn.ir), ["c"], False, here)
+    assert "_ZGV_LLVM_N8v_exp(symdiff.exp.v8)" in text
+    code = assembly(text, loops=True)
+    assert "_ZGVeN8v" not in code
+    assert "symdiff.exp.v8:" not in code  # it was inlined, and what was not needed went

@@ -36,7 +36,8 @@ from symdiff.codegen.loops.program import (
     Zero,
     buffers_of,
 )
-from symdiff.codegen.vectors import VectorMath
+from symdiff.codegen.vector_math import FUNCTIONS, function
+from symdiff.codegen.vectors import FASTER, VectorMath
 from symdiff.ir import DType, boolean, f32
 from symdiff.ops import mul
 
@@ -69,14 +70,22 @@ class _LoopEmitter(LLVMEmitter):
         single = self.dtype is f32
         scalar = name + ("f" if single else "")
         mappings: list[str] = []
-        for _, lanes in self.vectors.variants:
-            count = lanes * (2 if single else 1)
-            symbol = self.vectors.symbol(scalar, arity, count, single)
-            if symbol:
-                mappings.append(f"_ZGV_LLVM_N{count}{'v' * arity}_{scalar}({symbol})")
-                vector = f"<{count} x {self.type}>"
+        lanes = self.vectors.lanes * (2 if single else 1)
+        while lanes > 1:
+            symbol = self.vectors.symbol(scalar, arity, lanes, single)
+            better = single or name in FASTER  # than ours, which compute in doubles
+            if name in FUNCTIONS and not (symbol and better):
+                ours = function(name, lanes, "f32" if single else "f64", self.vectors.machine)
+                symbol = ours.symbol
+                self.declarations |= ours.declarations
+                self.variants[symbol] = ours.text
+            elif symbol:
+                vector = f"<{lanes} x {self.type}>"
                 passed = ", ".join([vector] * arity)
                 self.variants[symbol] = f"declare {vector} @{symbol}({passed}) #0"
+            if symbol:
+                mappings.append(f"_ZGV_LLVM_N{lanes}{'v' * arity}_{scalar}({symbol})")
+            lanes //= 2
         if mappings:
             self.attributes[scalar] = f'"vector-function-abi-variant"="{",".join(mappings)}"'
 
