@@ -348,7 +348,11 @@ def derivative(
     transform: Callable[..., ir.Function], fn: ir.Function, wrt: list[int], bare: bool
 ) -> ir.Function:
     """`fn` in its stable form, transformed; what is added is simplified while it is built."""
-    return transform(passes.stabilize(fn), wrt, bare, rule=passes.simplification)
+    stable = passes.stabilize(fn)
+    derived = transform(stable, wrt, bare, rule=passes.simplification)
+    if stable is not fn:
+        stable.graph.discard()
+    return derived
 
 
 def compiled(whole: Function, options: dict[str, Any]) -> Kernel:
@@ -400,7 +404,8 @@ class _Making:
                 made = whole.optimized()
             else:
                 pipeline = (passes.fast_math, *passes.PIPELINE) if fast else passes.PIPELINE
-                made = passes.run(pipeline, passes.as_dtype(whole.ir, dtype))
+                narrow = partial(passes.as_dtype, dtype=dtype)
+                made = passes.run((narrow, *pipeline), whole.ir)
         self.stages.update(whole.stages)
         self.stages.setdefault("passes", time.perf_counter() - start)
         return made
@@ -478,7 +483,7 @@ def lowered(fn: ir.Function) -> ir.Function:
     """`fn`, which has been optimised, in what machine code is made of."""
     if back_ends().is_long(fn):
         return passes.group_calls(fn)
-    return passes.contract(passes.run(passes.LOWERING, fn))
+    return passes.run((*passes.LOWERING, passes.contract), fn)
 
 
 def _support() -> str:

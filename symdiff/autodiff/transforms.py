@@ -93,6 +93,7 @@ def hvp(fn: Function, wrt: Sequence[int], bare: bool, rule: Rule | None = None) 
     """Hessian-vector product, forward over reverse; after the parameters comes the vector."""
     grad = gradient(fn, wrt, bare, rule=rule)
     graph, params, outputs = _copy(grad, rule)
+    grad.graph.discard()
     chosen = [params[i] for i in wrt]
     seeds = _more_params(graph, params, [f"v_{p.attr('name')}" for p in chosen], chosen)
     _, products = push_forward(graph, outputs, dict(zip(chosen, seeds, strict=True)))
@@ -154,6 +155,7 @@ def hessian(
     """
     grad = gradient(fn, wrt, bare, rule=rule)
     graph, params, rows = _copy(grad, rule)
+    grad.graph.discard()
     chosen = [params[i] for i in wrt]
     n = len(chosen)
     entry: dict[tuple[int, int], Value] = {}

@@ -198,6 +198,14 @@ class Graph:
             known[value] = copy
         self.location = None
 
+    def discard(self) -> None:
+        """Forget all values, when nothing needs this graph any more.
+
+        They refer to it in turn, so that their memory would be kept until the next collection.
+        """
+        self._interned.clear()
+        self.values.clear()
+
     def const(self, number: Any, type: Type) -> Value:
         """A constant of the given type."""
         return self.add(CONST, (), (("value", Literal.of(number, type)),))

@@ -3,10 +3,8 @@
 Every pass reaches into the functions that operations hold, such as the bodies of loops.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Final
 
-from symdiff.ir import Function, verify
 from symdiff.passes.contract import contract
 from symdiff.passes.cost import OperationCount, count_operations
 from symdiff.passes.dtype import as_dtype
@@ -14,13 +12,12 @@ from symdiff.passes.expand import expand
 from symdiff.passes.fast_math import fast_math
 from symdiff.passes.groups import group_calls
 from symdiff.passes.loops import inline_custom, inside, map_bodies
+from symdiff.passes.pipeline import Pass, run
 from symdiff.passes.powers import reduce_powers
 from symdiff.passes.schedule import peak_live, schedule
 from symdiff.passes.simplify import simplification, simplify, simplify_loops
 from symdiff.passes.sincos import pair_sincos
 from symdiff.passes.stabilize import stabilize
-
-Pass = Callable[[Function], Function]
 
 PIPELINE: Final[tuple[Pass, ...]] = (
     inline_custom,
@@ -35,16 +32,6 @@ PIPELINE: Final[tuple[Pass, ...]] = (
 
 LOWERING: Final[tuple[Pass, ...]] = (expand,)
 """On the way to a back end: of elementwise operations, those with an `emit` rule are left."""
-
-
-def run(pipeline: Sequence[Pass], fn: Function, *, check: bool = False) -> Function:
-    """`fn` through each pass in turn; with `check`, verified after each."""
-    for step in pipeline:
-        fn = step(fn)
-        if check:
-            verify(fn)
-    return fn
-
 
 __all__ = [
     "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",

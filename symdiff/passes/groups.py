@@ -16,6 +16,7 @@ from symdiff.ir import F64, ITEM, Attrs, Branch, Function, Graph, Leaf, Op, Tupl
 from symdiff.ops import inline, map_points
 from symdiff.passes.contract import CONTRACTED, contract, contraction
 from symdiff.passes.expand import expand, to_expand
+from symdiff.passes.pipeline import run
 
 LEAST: Final = 4  # points of a group: for fewer, vectors gain nothing
 
@@ -37,7 +38,7 @@ def group_calls(fn: Function) -> Function:
         for groups in _levels(values)
     ]
     if not any(levels):
-        return contract(expand(fn))
+        return run((expand, contract), fn)
     parts = _parts(values, levels)
     expanded = set(to_expand([value for part in parts for value in part]))
     fuse = contraction(fn)
@@ -169,7 +170,7 @@ def _body(kind: Kind, arity: int) -> Function:
             outputs.append(made)
     tree = Branch(tuple([Leaf(f"value_{i}") for i in range(len(outputs))]))
     name = "_".join([op.name for op, _ in kind])
-    return contract(expand(Function(name, params, tuple(outputs), tree)))
+    return run((expand, contract), Function(name, params, tuple(outputs), tree))
 
 
 class _Listener:
