@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from symdiff.ir import ITEM, Function, Graph, Value
+from symdiff.ir import F64, ITEM, Function, Graph, Value
 from symdiff.ops import inline
 from symdiff.ops.bodies import Loop, elements
 
@@ -13,14 +13,14 @@ def dependents(graph: Graph, roots: Iterable[Value]) -> set[Value]:
     """The values of `graph` through which a derivative with respect to `roots` runs."""
     found = set(roots)
     for value in graph.values[min((v.index for v in found), default=len(graph.values)) :]:
-        if any(a in found for a in value.args) and carries_derivative(value):
+        if not found.isdisjoint(value.args) and carries_derivative(value):
             found.add(value)
     return found
 
 
 def carries_derivative(value: Value) -> bool:
     """Whether a derivative can run through `value`: it has floating-point elements."""
-    return any(t.dtype.kind == "f" for t in elements(value))
+    return value.type is F64 or any(t.dtype.kind == "f" for t in elements(value))
 
 
 def active_params(loop: Loop, operands: Iterable[int]) -> set[Value]:

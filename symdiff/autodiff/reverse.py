@@ -98,6 +98,9 @@ def _pull(
         if not isinstance(share, Masked):
             share = Masked(share, None)
         mask = below or bar.mask
+        if mask is None and share.mask is None:
+            _accumulate(pending, arg, share)
+            continue
         if moves and mask is not None:
             mask = value.op.vjp(i, mask, value, value.args)
         _accumulate(pending, arg, Masked(share.value, _both(mask, share.mask)))
