@@ -1,10 +1,11 @@
 """Where the time goes from a formula to its gradient: each stage on its own.
 
-    python -m bench.stages [--rounds 5] [--only TEXT] [--json FILE]
+    python -m bench.stages [--rounds 5] [--only TEXT] [--million] [--json FILE]
 
 Every figure is the median over fresh processes. "First" is the first compilation of a process,
 which loads and initialises LLVM; "again" the median of five more of the same formula; "from disk"
-the first in a process that finds the machine code in the disk cache.
+the first in a process that finds the machine code in the disk cache. "Memory" is what the process
+grew by at most, in megabytes.
 """
 
 from __future__ import annotations
@@ -59,13 +60,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes per figure")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
+    parser.add_argument("--million", action="store_true", help="a million operations, too; once")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the seconds here, too")
     # What the fresh processes do.
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--kept", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(_measured(workloads.WORKLOADS[options.measure](), options.kept)))
+        every = workloads.WORKLOADS | workloads.MILLION
+        print(json.dumps(_measured(every[options.measure](), options.kept)))
         return
     imports = _import_times(options.rounds)
     print(f"{machine()}\n\n{_import_table(imports)}\n", flush=True)
@@ -75,6 +78,9 @@ def main() -> None:
             long = len(source()) >= AGAIN_BELOW
             rounds = min(options.rounds, ROUNDS_OF_LONG) if long else options.rounds
             measured |= _in_fresh_processes(name, rounds)
+    if options.million:
+        for name in workloads.MILLION:
+            measured |= _in_fresh_processes(name, rounds=1)
     print(_stage_table(measured))
     if options.json:
         result = {"machine": machine(), "import": imports, "stages": measured}
@@ -125,11 +131,12 @@ def _measured(text: str, kept: bool) -> dict[str, dict[str, float]]:
     found = {"first": _compiled(sd, text, kept)}
     if len(text) < AGAIN_BELOW and not kept:
         again = [_compiled(sd, text, kept) for _ in range(5)]
-        found["again"] = {stage: median(run[stage] for run in again) for stage in STAGES}
+        found["again"] = {stage: median(run[stage] for run in again) for stage in found["first"]}
     return found
 
 
 def _compiled(sd: Any, text: str, kept: bool) -> dict[str, float]:
+    memory = _peak_memory()
     start = perf_counter()
     kernel = sd.compile(sd.value_and_grad(text), cache=kept)
     total = perf_counter() - start
@@ -140,9 +147,20 @@ def _compiled(sd: Any, text: str, kept: bool) -> dict[str, float]:
     point = _point(kernel.parameters)
     found["other"] = total - sum(found.values())
     found["total"] = total
+    found["memory"] = _peak_memory() - memory
     found["first_call"] = _timed(lambda: kernel(*point))
     found["steady_call"] = _steady(kernel, point)
     return found
+
+
+def _peak_memory() -> float:
+    """Megabytes that this process has had at most; 0 where nothing tells."""
+    try:
+        resource: Any = import_module("resource")
+    except ImportError:  # Windows
+        return 0.0
+    units = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * units / 1e6
 
 
 def _point(parameters: Sequence[str]) -> list[float]:
@@ -175,10 +193,10 @@ def _import_table(imports: dict[str, float]) -> str:
 
 def _stage_table(measured: dict[str, dict[str, float]]) -> str:
     rows = [
-        (name, *(duration(figures[stage]) for stage in STAGES))
+        (name, *(duration(figures[stage]) for stage in STAGES), f"{figures['memory']:.0f} MB")
         for name, figures in measured.items()
     ]
-    return markdown(("value and gradient of", *STAGES.values()), rows)
+    return markdown(("value and gradient of", *STAGES.values(), "memory"), rows)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,16 @@ def random_graph(n: int = 10_000) -> str:
     return "\n".join([*lines, " + ".join(unused)])
 
 
+def variables(n: int = 100_000) -> str:
+    """The sum of n variables."""
+    return " + ".join(f"x{i}" for i in range(n))
+
+
+def harmonics(n: int = 100_000) -> str:
+    """The sum of n sines, which cannot wait for each other."""
+    return " + ".join(f"sin({i}*x)" for i in range(1, n + 1))
+
+
 WORKLOADS: Final[dict[str, Callable[[], str]]] = {
     "the lecture's formula": lambda: LECTURE.text,
     "radiation, 25 operations": lambda: RADIATION.text,
@@ -140,5 +150,12 @@ WORKLOADS: Final[dict[str, Callable[[], str]]] = {
     "product of 5,000 variables": product,
     "10,000 nested sin": nested,
     "random graph, 10,000 operations": random_graph,
+    "random graph, 100,000 operations": lambda: random_graph(100_000),
     "sum of 100,000 terms": long_sum,
+    "sum of 100,000 variables": variables,
+    "sum of 100,000 sines": harmonics,
 }
+MILLION: Final[dict[str, Callable[[], str]]] = {
+    "random graph, 1,000,000 operations": lambda: random_graph(1_000_000),
+}
+"""Some minutes, and some gigabytes, each."""
