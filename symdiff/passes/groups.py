@@ -8,7 +8,8 @@ derivative at one operand, say, are one body with two outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from symdiff.errors import ShapeError
@@ -19,6 +20,7 @@ from symdiff.passes.expand import expand, to_expand
 from symdiff.passes.pipeline import run
 
 LEAST: Final = 4  # points of a group: for fewer, vectors gain nothing
+MOST: Final = 512
 
 Args = tuple[Value, ...]
 Kind = tuple[tuple[Op, Attrs], ...]  # what is applied to the operands of a point
@@ -67,7 +69,8 @@ def group_calls(fn: Function) -> Function:
     for part, groups in zip(parts, [*levels, {}], strict=True):
         graph.take(part, known, visit, ops)
         for kind, group in groups.items():
-            _add(graph, body(kind, len(next(iter(group)))), group, known, results)
+            for points in _split(group):
+                _add(graph, body(kind, len(next(iter(points)))), points, known, results)
     graph.location = None
     return Function(fn.name, params, tuple([known[o] for o in fn.outputs]), fn.result)
 
@@ -102,6 +105,13 @@ def _levels(values: Sequence[Value]) -> list[dict[Kind, Group]]:
             kinds.setdefault(tuple([(v.op, v.attrs) for v in applied]), {})[args] = applied
         levels.append(kinds)
     return levels
+
+
+def _split(group: Group) -> Iterator[Group]:
+    """The group as groups of at most `MOST` points: what uses them is a function each."""
+    points = iter(group.items())
+    while part := dict(islice(points, MOST)):
+        yield part
 
 
 def _parts(values: Sequence[Value], levels: list[dict[Kind, Group]]) -> list[list[Value]]:

@@ -12,6 +12,7 @@ from symdiff.errors import CompileError, UnsupportedError
 from symdiff.runtime.once import lock, once
 
 HOST: Final = "host"
+LARGE: Final = 1 << 20  # bytes of an object file
 
 _names = iter(range(1 << 62))
 
@@ -163,8 +164,10 @@ def _code_size(data: bytes) -> int:
 
 
 @once
-def _jit() -> Any:
-    return binding().create_lljit_compiler(target_machine(HOST, False))
+def _jit(large: bool) -> Any:
+    """What loads object files. LLVM's older linker is faster, but its sections are mapped one by
+    one, and those of large code may come to lie more than 2 GB apart, which ends the process."""
+    return binding().create_lljit_compiler(target_machine(HOST, False), use_jit_link=large)
 
 
 class Loaded:
@@ -183,7 +186,9 @@ class Loaded:
             for name, address in imports.items():
                 builder.import_symbol(name, address)
             try:
-                self._tracker = builder.link(_jit(), f"symdiff.{next(_names)}")
+                self._tracker = builder.link(
+                    _jit(len(image.data) >= LARGE), f"symdiff.{next(_names)}"
+                )
             except RuntimeError as error:
                 raise CompileError(f"LLVM cannot link the generated code: {error}") from None
             self.addresses = {name: self._tracker[name] for name in exports}

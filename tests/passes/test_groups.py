@@ -107,3 +107,12 @@ def test_the_work_grows_linearly(monkeypatch: pytest.MonkeyPatch) -> None:
         return len(added) / len(fn.live())
 
     assert ratio(64) <= 1.1 * ratio(8)
+
+
+def test_large_groups_are_split() -> None:
+    n = 2 * groups.MOST + 3
+    fn = sd.function(" + ".join(f"sin({i}*x)" for i in range(1, n + 1))).optimized()
+    grouped = passes.group_calls(fn)
+    assert [len(v.args) for v in mapped(grouped)] == [groups.MOST, groups.MOST, 3]
+    found = interpret(grouped, [np.float64(0.25)])
+    np.testing.assert_allclose(found[0], np.sin(np.arange(1, n + 1) * 0.25).sum(), rtol=1e-12)

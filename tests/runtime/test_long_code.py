@@ -14,6 +14,7 @@ from symdiff.codegen import module
 from symdiff.codegen.chunks import LANES, plan_chunks
 from symdiff.ir import interpret
 from symdiff.passes import groups
+from symdiff.runtime import engine
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.3, 1e-310, -1e-20, 1e3, -800.0, math.inf, -math.inf, math.nan]
 UNARY = [
@@ -114,3 +115,16 @@ def test_chunks_read_and_write_once() -> None:
         return codegen.lower(codegen.layout(fn), ("batch",)).count("\n") / len(fn.live())
 
     assert instructions(8000) <= 1.05 * instructions(2000)
+
+
+def test_large_code_is_loaded_by_the_other_linker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all that code refers to: Python, libm, vector functions, SciPy."""
+    source = "*".join(f"(sin(x{i}) + exp(x{i}*y))" for i in range(9)) + "*digamma(y)"
+    fn = sd.value_and_grad(source)
+    at = [0.1 * (i + 1) for i in range(10)]
+    expected = sd.compile(fn, cache=False)(*at)
+    monkeypatch.setattr(engine, "LARGE", 0)
+    assert sd.compile(fn, cache=False)(*at) == expected
+    monkeypatch.setattr(module, "SMALL", 0)
+    value, gradient = sd.compile(fn, cache=False)(*at)
+    np.testing.assert_allclose([value, *gradient], [expected[0], *expected[1]], rtol=1e-13)
