@@ -186,9 +186,8 @@ class Loaded:
             for name, address in imports.items():
                 builder.import_symbol(name, address)
             try:
-                self._tracker = builder.link(
-                    _jit(len(image.data) >= LARGE), f"symdiff.{next(_names)}"
-                )
+                jit = _jit(sum(map(len, files)) >= LARGE)
+                self._tracker = builder.link(jit, f"symdiff.{next(_names)}")
             except RuntimeError as error:
                 raise CompileError(f"LLVM cannot link the generated code: {error}") from None
             self.addresses = {name: self._tracker[name] for name in exports}

@@ -62,6 +62,7 @@ class OneAfterTheOther:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that can be shared is, however small."""
+    monkeypatch.setenv("SYMDIFF_CACHE", "0")  # its keys know nothing of what is changed here
     monkeypatch.setattr(teams, "WORTHWHILE", 0)
     monkeypatch.setattr(teams, "WORTHWHILE_IN_ALL", 0)
     monkeypatch.setattr(teams, "_SHARE_OF_ALL", 0)
@@ -75,7 +76,7 @@ def protocol(
 ) -> OneAfterTheOther:
     """Parts in any order, and scratch memory full of NaN."""
     made = OneAfterTheOther(rng)
-    monkeypatch.setattr(code, "protocol", lambda text: made)
+    monkeypatch.setattr(code, "protocol", lambda text, kept: made)
     plain = dispatch._scratch
 
     def poisoned(words: int) -> Any:
