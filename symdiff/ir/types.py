@@ -24,7 +24,7 @@ class DType:
 
     @property
     def numpy(self) -> np.dtype[np.generic]:
-        return np.dtype(_NUMPY_NAMES[self.name])
+        return _NUMPY[self.name]
 
     def __str__(self) -> str:
         return self.name
@@ -37,15 +37,15 @@ i32: Final = DType("i32", "i", 4)
 boolean: Final = DType("bool", "b", 1)
 
 DTYPES: Final = {d.name: d for d in (f64, f32, i64, i32, boolean)}
-_NUMPY_NAMES: Final = {
-    "f64": "float64",
-    "f32": "float32",
-    "i64": "int64",
-    "i32": "int32",
-    "bool": "bool",
+_NUMPY: Final = {
+    "f64": np.dtype("float64"),
+    "f32": np.dtype("float32"),
+    "i64": np.dtype("int64"),
+    "i32": np.dtype("int32"),
+    "bool": np.dtype("bool"),
 }
 _ADDRESSES: Final = 1 << 63  # bytes: offsets are signed
-_ALIASES: Final = {numpy: DTYPES[name] for name, numpy in _NUMPY_NAMES.items()}
+_ALIASES: Final = {numpy.name: DTYPES[name] for name, numpy in _NUMPY.items()}
 
 
 def dtype_named(name: object) -> DType:

@@ -193,7 +193,8 @@ class _Builder(Context):
                 del items[len(items) - count :]
                 item = _HANDLERS[node.kind](self, node, operands)
                 # An operand in `constants` is a value; `all` stops at the first that is not.
-                if all(o in constants for o in operands) and isinstance(item, Value):
+                known = not operands or operands[0] in constants
+                if known and all(o in constants for o in operands) and isinstance(item, Value):
                     self.check_constant(item, node)
                 items.append(item)
         except (ShapeError, IndexRangeError):
@@ -219,7 +220,7 @@ class _Builder(Context):
         except OverflowError:
             number = math.inf
         scalar: Any = self.dtype.numpy.type(number)
-        if not np.isfinite(scalar):
+        if not math.isfinite(scalar):
             hint = f"the largest {self.dtype} is {'1.8e308' if self.dtype is f64 else '3.4e38'}"
             raise self.fail(f"this number is too large for {self.dtype}", node, hint)
         value = self.graph.const(float(scalar), self.type)
