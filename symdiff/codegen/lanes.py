@@ -239,13 +239,7 @@ def _pack(symbol: str, dtype: DType, lanes: int) -> str:
         pointer = b.put(f"getelementptr {vector}, ptr %tile, i64 {at}")
         b.lines.append(f"  store {vector} {column}, ptr {pointer}, align {dtype.itemsize}")
     b.lines += [
-        f"  %k.next = add i64 %k, {lanes}",
-        "  %k.more = icmp slt i64 %k.next, %blocks",
-        "  br i1 %k.more, label %block, label %rest",
-        "rest:",
-        "  %some = icmp slt i64 %blocks, %size",
-        "  br i1 %some, label %single, label %exit",
-        "single:",
+        *_end_of_blocks(lanes),
         "  %j = phi i64 [ %blocks, %rest ], [ %j.next, %single ]",
     ]
     gathered = "poison"
@@ -290,13 +284,7 @@ def _unpack(symbol: str, dtype: DType, lanes: int) -> str:
     for row, values in zip(rows, _transpose(b, loaded, vector, lanes), strict=True):
         _access(b, row, "%k", kind, f"store {vector} {values},", dtype)
     b.lines += [
-        f"  %k.next = add i64 %k, {lanes}",
-        "  %k.more = icmp slt i64 %k.next, %blocks",
-        "  br i1 %k.more, label %block, label %rest",
-        "rest:",
-        "  %some = icmp slt i64 %blocks, %size",
-        "  br i1 %some, label %single, label %exit",
-        "single:",
+        *_end_of_blocks(lanes),
         "  %j = phi i64 [ %blocks, %rest ], [ %j.next, %lanes.end ]",
         "  br label %lane",
         "lane:",
@@ -322,6 +310,19 @@ def _unpack(symbol: str, dtype: DType, lanes: int) -> str:
     arguments = "ptr noalias %place, ptr noalias %tile, i64 %step, i64 %size, i64 %count"
     header = f"define internal void @{symbol}.unpack.{dtype}({arguments}) noinline {{"
     return "\n".join([header, *b.lines, "}"])
+
+
+def _end_of_blocks(lanes: int) -> list[str]:
+    """From one block of elements to the next, and to the elements that do not fill one."""
+    return [
+        f"  %k.next = add i64 %k, {lanes}",
+        "  %k.more = icmp slt i64 %k.next, %blocks",
+        "  br i1 %k.more, label %block, label %rest",
+        "rest:",
+        "  %some = icmp slt i64 %blocks, %size",
+        "  br i1 %some, label %single, label %exit",
+        "single:",
+    ]
 
 
 def _access(b: LLVMEmitter, row: str, at: str, kind: str, what: str, dtype: DType) -> str:
