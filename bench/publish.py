@@ -36,11 +36,12 @@ def publish(folder: Path, documentation: bool) -> None:
     except ModuleNotFoundError as error:
         print(f"no plot: {error.name} is not installed", file=sys.stderr)
     if documentation:
-        README.write_text(with_tables(README.read_text(), texts))
+        summaries = {suite: _text(suite, facts, brief=True) for suite, facts in found.items()}
+        README.write_text(with_tables(README.read_text(), summaries))
 
 
-def _text(suite: str, facts: dict[str, Any]) -> str:
-    tables = as_markdown(suite, facts)
+def _text(suite: str, facts: dict[str, Any], brief: bool = False) -> str:
+    tables = as_markdown(suite, facts, brief)
     heading, rest = tables.split("\n", 1)
     return f"{heading}\n\n{sentence(facts['environment'])}\n{rest}"
 
@@ -66,7 +67,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
     rows = _ratios(found)
     if not rows:
         return
-    figure, axes = pyplot.subplots(figsize=(9, 1 + 0.42 * len(rows)), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(9, 1 + 0.32 * len(rows)), layout="constrained")
     looks = {
         "symdiff": ("o", "#1668b3", "symdiff"),
         "automatic": ("s", "#d9642c", "the fastest other automatic tool"),
@@ -77,11 +78,14 @@ def plot(found: dict[str, Any], path: Path) -> None:
         axes.plot([x for x, _ in places], [y for _, y in places], marker, color=colour, label=label)
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_xscale("log")
-    axes.set_yticks(range(len(rows)), [title for title, _ in rows])
+    axes.xaxis.set_major_formatter("{x:g}")
+    ticks = [x for x in (0.5, 1, 2, 5, 10, 20, 50, 100) if axes.get_xlim()[0] < x]
+    axes.set_xticks([x for x in ticks if x < axes.get_xlim()[1]])
+    axes.set_yticks(range(len(rows)), [title for title, _ in rows], fontsize="small")
     axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.3, which="both")
-    axes.set_xlabel("time, in multiples of hand-derived C (gcc -O3, vector mathematics); 1 thread")
-    axes.legend(loc="lower right", fontsize="small")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel("time, in multiples of hand-derived C; one thread")
+    axes.legend(loc="upper right", fontsize="small")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -78,13 +78,14 @@ def _rows(workload: str, found: Found) -> Iterable[tuple[str, ...]]:
         )
 
 
-def as_markdown(suite: str, found: Mapping[str, Any]) -> str:
-    """Everything that a suite found: for each number of threads a summary, then every contender."""
+def as_markdown(suite: str, found: Mapping[str, Any], brief: bool = False) -> str:
+    """What a suite found: for each number of threads a summary, then, unless `brief`, everything."""
     if suite == "compile":
         return f"## compile\n\n{compile_suite.tables(found['sources'], found['imports'])}"
     parts: list[str] = []
     for threads, workloads in found["threads"].items():
         parts.append(f"## {suite}, {THREADS[threads]}")
         parts.append(summary(workloads))
-        parts += [details(name, contenders) for name, contenders in workloads.items()]
+        if not brief:
+            parts += [details(name, contenders) for name, contenders in workloads.items()]
     return "\n\n".join(parts)
