@@ -86,7 +86,7 @@ def _progress(text: str, last: bool = False) -> None:
     """What is going on, on standard error: one line that changes where a person looks on."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
-    elif last:
+    elif ": round " not in text:
         print(text, file=sys.stderr, flush=True)
 
 

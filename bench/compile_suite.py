@@ -72,11 +72,11 @@ def _contenders(
     with tempfile.TemporaryDirectory() as folder:
         reference = Path(folder) / "expected.npz"
         _answer("symdiff, from the cache", source, reference, Path(folder), patience)
-        for i in range(rounds if small else max(1, rounds // 5)):
+        for _ in range(rounds if small else max(1, rounds // 5)):
             for peer in chosen:
                 if runs[peer] and "reason" in runs[peer][-1]:
                     continue  # once is enough
-                tell(f"compile/{source}: {peer}, round {i + 1}")
+                tell(f"compile/{source}: {peer}")
                 runs[peer].append(_answer(peer, source, reference, Path(folder), patience))
     return {peer: _medians(answers) for peer, answers in runs.items()}
 

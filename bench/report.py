@@ -79,7 +79,7 @@ def _rows(workload: str, found: Found) -> Iterable[tuple[str, ...]]:
 
 
 def as_markdown(suite: str, found: Mapping[str, Any], brief: bool = False) -> str:
-    """What a suite found: for each number of threads a summary, then, unless `brief`, everything."""
+    """What a suite found: a summary for each number of threads, and all of it unless `brief`."""
     if suite == "compile":
         return f"## compile\n\n{compile_suite.tables(found['sources'], found['imports'])}"
     parts: list[str] = []
