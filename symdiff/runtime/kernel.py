@@ -177,11 +177,13 @@ class Kernel:
         keeps a reference to `fallback`.
         """
         program = self._program
-        if isinstance(self, PlainKernel) or program.native:
+        if isinstance(self, PlainKernel):
             return None
         numbers = [p.dtype for p in program.params if not p.shape]
         if exact and not all(d.name in ("float64", "bool") for d in numbers):
             return None
+        if program.native:
+            return _own_entry(self._code, fallback)
         return _entry(program, self._table, fallback)
 
     def at(self, leaves: list[Any]) -> Any:
@@ -195,7 +197,7 @@ class PlainKernel(Kernel):
 
 
 class Entry:
-    """A call that is the machine code for a table."""
+    """A call that is machine code, of one kernel or for its table."""
 
     __slots__ = ()
 
@@ -211,6 +213,14 @@ def _entry(program: Program, table: Table, fallback: Callable[..., Any]) -> Any:
     object.__setattr__(entry, "table", table)
     machine = tables.entries(program)
     native.attach(entry, machine.addresses["symdiff_entry"], fallback, table.address)
+    return entry
+
+
+def _own_entry(code: Code, fallback: Callable[..., Any]) -> Any:
+    """A call by a kernel's own machine code. The caller keeps a reference to `fallback`."""
+    entry = object.__new__(_entry_type())
+    object.__setattr__(entry, "code", code)
+    native.attach(entry, code.entry(), fallback)
     return entry
 
 
