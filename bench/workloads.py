@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -113,22 +114,35 @@ def long_sum(n: int = 100_000) -> str:
     return " + ".join(terms)
 
 
-def random_graph(n: int = 10_000) -> str:
-    """A program of n operations on recent and on early values, all of them needed."""
+def recent(names: Sequence[str], window: int) -> tuple[int, int]:
+    """Where the last `window` of the names begin and end."""
+    return max(0, len(names) - window), len(names)
+
+
+def random_graph(n: int = 10_000, window: int = 300) -> str:
+    """A program of n operations on recent and on early values, all of them needed.
+
+    Recent are the last `window`. The smaller it is, the deeper is the graph, and the more it does
+    to rounding errors.
+    """
     draw = random.Random(1)
     names = [f"x{i}" for i in range(INPUTS)]
     unused = list(names)
     lines: list[str] = []
     while len(lines) + len(unused) <= n:
-        a = draw.choice(unused if draw.random() < 0.5 else names[-300:])
-        b = draw.choice(names[-300:])
+        old = draw.random() < 0.5
+        a = draw.choice(unused) if old else names[draw.randrange(*recent(names, window))]
+        b = names[draw.randrange(*recent(names, window))]
         form = draw.choice(
             ("{0}*{1}", "{0} + {1}", "{0} - {1}", "sin({0})", "cos({0})", "tanh({0})")
         )
         used = (a, b) if "{1}" in form else (a,)
         name = f"t{len(lines)}"
         lines.append(f"{name} = {form.format(a, b)}")
-        unused = [u for u in unused if u not in used] + [name]
+        for operand in used:
+            with suppress(ValueError):  # it was used before
+                unused.remove(operand)
+        unused.append(name)
         names.append(name)
     return "\n".join([*lines, " + ".join(unused)])
 
