@@ -82,10 +82,10 @@ class Layout:
 
     def groups(self, vectors: VectorMath) -> Groups | None:
         """How a batch is computed in the lanes of vectors; None where it goes point by point."""
+        if vectors.lanes == 1 or self.plan is not None or not self.fn.params:
+            return None
         types = [v.type for v in (*self.fn.params, *self.fn.live())]
         lanes = vectors.lanes_of(t.dtype for t in types if hasattr(t, "dtype"))
-        if lanes == 1 or self.plan is not None or not self.fn.params:
-            return None
         if self.loops is not None:
             return grouped(self.loops, lanes)
         inputs, outputs = (
@@ -212,6 +212,15 @@ class _Module:
         for i, output in enumerate(self.fn.outputs):
             write(i, handles[output])
 
+    def _body(self, b: LLVMEmitter, place: Callable[[int], str]) -> None:
+        """A small body, from and to memory; `place(i)` is the pointer of operand i."""
+        inputs, outputs = self.fn.params, self.fn.outputs
+        self._point(
+            b,
+            lambda i: b.load(inputs[i].type.dtype, place(i)),
+            lambda i, value: b.store(outputs[i].type.dtype, value, place(len(inputs) + i)),
+        )
+
     def _run(self, b: LLVMEmitter, buffers: tuple[str, str, str]) -> None:
         """A huge body, from the array `in` to the array `out`."""
         arguments = ", ".join(f"ptr {pointer}" for pointer in buffers)
@@ -307,11 +316,7 @@ class _Module:
         params = [_register("in", name) for name in fn.param_names]
         results = [_register("out", leaf.name) for leaf in leaves(fn.result)]
         if self.plan is None:
-            self._point(
-                b,
-                lambda i: b.load(fn.params[i].type.dtype, params[i]),
-                lambda i, value: b.store(fn.outputs[i].type.dtype, value, results[i]),
-            )
+            self._body(b, [*params, *results].__getitem__)
         else:
             words = b.put(f"call ptr @malloc(i64 {8 * self.words})")
             buffers = self._buffers(b, words)
@@ -335,12 +340,7 @@ class _Module:
         assert groups is not None
 
         def compute(b: LLVMEmitter, pointers: Sequence[str]) -> None:
-            outputs = pointers[len(groups.inputs) :]
-            self._point(
-                b,
-                lambda i: b.load(self.fn.params[i].type.dtype, pointers[i]),
-                lambda i, value: b.store(self.fn.outputs[i].type.dtype, value, outputs[i]),
-            )
+            self._body(b, pointers.__getitem__)
 
         b = LLVMEmitter(self.flags, groups.lanes, self.vectors)
         group, declarations = group_function(self.symbol, groups, compute, b.fresh())
@@ -366,11 +366,7 @@ class _Module:
             return b.offset(pointer, b.put(f"mul i64 %i, {step}"), size=1)
 
         if small:
-            self._point(
-                b,
-                lambda i: b.load(inputs[i].type.dtype, place(i)),
-                lambda i, value: b.store(outputs[i].type.dtype, value, place(len(inputs) + i)),
-            )
+            self._body(b, place)
         else:
             buffers = self._buffers(b, "%ws")
             self._transfer(b, "gather", inputs, 0, buffers[0])

@@ -16,6 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 # NumPy's flags C_CONTIGUOUS and ALIGNED.
 READY: Final = 0x0101
+ALIGNMENT: Final = 64  # bytes, of scratch memory
 _DATA_OFFSET: Final = 16  # of the data pointer in NumPy's array objects, after the object's head
 _OVERLAP_WORK: Final = 10_000  # candidates that the search for an overlap may look at
 
@@ -40,6 +41,12 @@ def address_reader() -> Callable[[Array], int]:
     if direct and _direct_address(probe) == _described_address(probe):
         return _direct_address
     return _described_address
+
+
+def scratch(words: int) -> tuple[Array, int]:
+    """Scratch memory of 8-byte words, and the address from which it is to be used."""
+    memory = np.empty(words + ALIGNMENT // 8)
+    return memory, -(-address_reader()(memory) // ALIGNMENT) * ALIGNMENT
 
 
 def as_array(param: Operand, argument: Any) -> Array:

@@ -14,7 +14,14 @@ import numpy as np
 from symdiff import ir
 from symdiff.errors import ArgumentError, UnsupportedError
 from symdiff.runtime import native, tables
-from symdiff.runtime.arguments import Array, address_reader, as_array, in_memory, leading_axes
+from symdiff.runtime.arguments import (
+    Array,
+    address_reader,
+    as_array,
+    in_memory,
+    leading_axes,
+    scratch,
+)
 from symdiff.runtime.code import Code
 from symdiff.runtime.dispatch import Dispatcher
 from symdiff.runtime.once import once
@@ -120,22 +127,18 @@ def bind_memory(
     views = [_in_place(p, a, lead, shape) for p, a, lead in pairs]
     address = address_reader()
     pointers = [*[address(view) for view, _ in views], *[address(r) for r in results]]
-    steps = [*[step for _, step in views], *[_bytes(o) for o in program.outputs]]
-    held: Any = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
-    moves: Any = (ctypes.c_int64 * max(1, len(steps)))(*steps)
+    steps = [*[step for _, step in views], *[o.bytes for o in program.outputs]]
     count = math.prod(shape)
-    words = code.workspace(count)
-    memory, workspace = tables.scratch(8 * words)
     rest = iter(arrays)
     parts: dict[str, Any] = {
         "args": tuple([ir.build(tree, rest) for _, tree in program.arguments]),
         "out": out,
         "_name": program.name,
         # NumPy does not resize an array that a weak reference refers to.
-        "_kept": (code, views, results, held, moves, memory, _owners([*arrays, *results])),
+        "_kept": (code, views, results, _owners([*arrays, *results])),
     }
     if tables.available() and program.threads == 1:
-        return _fast(program, code, dispatcher, parts, held, moves, count, workspace)
+        return _fast(program, code, dispatcher, parts, (pointers, steps, count))
 
     def run() -> None:
         status = dispatcher.points(pointers, steps, count)
@@ -150,12 +153,13 @@ def _fast(
     code: Code,
     dispatcher: Dispatcher,
     parts: dict[str, Any],
-    pointers: Any,
-    steps: Any,
-    count: int,
-    workspace: int,
+    points: tuple[list[int], list[int], int],
 ) -> BoundKernel:
-    """A bound kernel whose call is machine code."""
+    """A bound kernel whose call is machine code, for the given pointers, steps and number."""
+    count = points[2]
+    pointers: Any = (ctypes.c_void_p * max(1, len(points[0])))(*points[0])
+    steps: Any = (ctypes.c_int64 * max(1, len(points[1])))(*points[1])
+    memory, workspace = scratch(code.workspace(count))
 
     def refuse(*args: Any, name: str = program.name, **kwargs: Any) -> NoReturn:
         _refuse(name, *args, **kwargs)
@@ -173,7 +177,14 @@ def _fast(
         fail=id(dispatcher.fail),
     )
     made = _made(
-        _fast_type(), {**parts, "_fields": fields, "_fail": dispatcher.fail, "_refuse": refuse}
+        _fast_type(),
+        {
+            **parts,
+            "_fields": fields,
+            "_fail": dispatcher.fail,
+            "_refuse": refuse,
+            "_memory": (pointers, steps, memory),
+        },
     )
     machine = tables.entries(program)
     native.attach(made, machine.addresses["symdiff_bound"], refuse, ctypes.addressof(fields))
@@ -245,7 +256,3 @@ def _owners(arrays: list[Array]) -> list[Any]:
             found.append(weakref.ref(cast("Any", owner)))
             owner = owner.base
     return found
-
-
-def _bytes(operand: Operand) -> int:
-    return operand.dtype.itemsize * math.prod(operand.shape)

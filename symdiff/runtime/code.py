@@ -68,20 +68,24 @@ class Code:
             self._batch = prototype(self._address("batch"))
         return self._batch
 
-    def many(self) -> Any:
-        """The same for many points, in the lanes of vectors where the function can be."""
+    def loop(self, count: int) -> Any:
+        """The same for so many points: in the lanes of vectors where these can be filled."""
+        if not self._in_lanes(count):
+            return self.batch()
         if self._many is None:
-            in_lanes = self._program.in_lanes
-            self._many = _CHECKED_BATCH(self._address("many")) if in_lanes else self.batch()
+            self._many = _CHECKED_BATCH(self._address("many"))
         return self._many
 
     def address(self, count: int) -> int:
         """The address of the loop over so many points."""
-        return self._address("many" if count >= MANY and self._program.in_lanes else "batch")
+        return self._address("many" if self._in_lanes(count) else "batch")
+
+    def _in_lanes(self, count: int) -> bool:
+        return count >= MANY and self._program.in_lanes
 
     def workspace(self, count: int) -> int:
         """8-byte words of scratch memory that the loop over so many points needs."""
-        if count < MANY or not self._program.in_lanes:
+        if not self._in_lanes(count):
             return self._program.workspace
         if self._many_words is None:
             self._many_words = self.module("many").workspace

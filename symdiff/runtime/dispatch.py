@@ -13,6 +13,7 @@ import numpy as np
 from symdiff.errors import ArgumentError, IndexRangeError
 from symdiff.ir import Leaf, build, flatten
 from symdiff.runtime.arguments import (
+    ALIGNMENT,
     READY,
     Array,
     address_reader,
@@ -21,6 +22,7 @@ from symdiff.runtime.arguments import (
     check_out,
     in_memory,
     leading_axes,
+    scratch,
     unaliased,
 )
 from symdiff.runtime.code import MANY, Code
@@ -34,7 +36,6 @@ _CELLS: Final = {
     "int32": ctypes.c_int32,
     "bool": ctypes.c_bool,
 }
-_ALIGNMENT: Final = 64  # bytes, of scratch memory
 _GRAIN: Final = 16  # points of which parts of a batch are multiples: whole groups of lanes
 
 
@@ -68,13 +69,7 @@ class _Frame:
                 self.pointers[position] = ctypes.addressof(cell)
             self.outputs.append((output.shape, output.dtype, cell))
         words = program.workspace if program.team is None else program.team[0]
-        self._scratch, self.workspace = _scratch(words)
-
-
-def _scratch(words: int) -> tuple[Array, int]:
-    """Scratch memory for one call, and the address from which it is to be used."""
-    memory = np.empty(words + _ALIGNMENT // 8)
-    return memory, -(-address_reader()(memory) // _ALIGNMENT) * _ALIGNMENT
+        self._scratch, self.workspace = scratch(words)
 
 
 class Dispatcher:
@@ -289,7 +284,7 @@ class Dispatcher:
         # `operands` keeps what the code works on alive while it runs.
         pointers = [self._address(a) for a, _ in operands] + [self._address(r) for r in results]
         steps = [step for _, step in operands]
-        steps += [_bytes(o) for o in self._program.outputs]
+        steps += [o.bytes for o in self._program.outputs]
         status = self.points(pointers, steps, count)
         if status:
             self.fail(status)
@@ -298,18 +293,17 @@ class Dispatcher:
         """The status of many points."""
         program, code = self._program, self._code
         if program.team is not None and count == 1:
-            _memory, workspace = _scratch(program.team[0])
+            _memory, workspace = scratch(program.team[0])
             held = (ctypes.c_void_p * len(pointers))(*pointers)
             return self._point(ctypes.addressof(held), workspace)
-        run = code.many() if count >= MANY else code.batch()
-        words, threads = code.workspace(count), program.threads
+        run, words, threads = code.loop(count), code.workspace(count), program.threads
         grain, parts = _GRAIN if count >= MANY else 1, 1
         if threads > 1:
             parts = parts_of_batch(count, program.work, grain, threads)
         if parts > 1:
             threads = min(threads, parts)
-            words = -(-words * 8 // _ALIGNMENT) * _ALIGNMENT // 8  # each on lines of its own
-            _memory, workspace = _scratch(words * threads)
+            words = -(-words * 8 // ALIGNMENT) * ALIGNMENT // 8  # each on lines of its own
+            _memory, workspace = scratch(words * threads)
             return run_batch(
                 code.protocol(),
                 run,
@@ -317,7 +311,7 @@ class Dispatcher:
                 (grain, parts, threads),
                 (workspace, words * 8),
             )
-        _memory, workspace = _scratch(words)
+        _memory, workspace = scratch(words)
         return run(
             (ctypes.c_void_p * len(pointers))(*pointers),
             (ctypes.c_int64 * len(steps))(*steps),
@@ -329,13 +323,6 @@ class Dispatcher:
 def _fail(name: str, checks: Sequence[str], status: int) -> NoReturn:
     """Raises what the status of a call means."""
     raise IndexRangeError(f"{name}: {checks[status - 1]}")
-
-
-def _bytes(operand: Operand) -> int:
-    size = operand.dtype.itemsize
-    for extent in operand.shape:
-        size *= extent
-    return size
 
 
 def bind(

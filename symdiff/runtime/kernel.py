@@ -183,8 +183,8 @@ class Kernel:
         if exact and not all(d.name in ("float64", "bool") for d in numbers):
             return None
         if program.native:
-            return _own_entry(self._code, fallback)
-        return _entry(program, self._table, fallback)
+            return _entry(self._code, self._code.entry(), fallback)
+        return _table_entry(program, self._table, fallback)
 
     def at(self, leaves: list[Any]) -> Any:
         """The outputs at the leaves of the arguments."""
@@ -207,21 +207,17 @@ def _entry_type() -> Any:
     return native.vectorcall_type(Entry)
 
 
-def _entry(program: Program, table: Table, fallback: Callable[..., Any]) -> Any:
-    """A call by the table of a kernel. The caller keeps a reference to `fallback`."""
+def _entry(owner: Any, address: int, fallback: Callable[..., Any], table: int = 0) -> Any:
+    """A call of machine code, which `owner` keeps. The caller keeps `fallback`."""
     entry = object.__new__(_entry_type())
-    object.__setattr__(entry, "table", table)
-    machine = tables.entries(program)
-    native.attach(entry, machine.addresses["symdiff_entry"], fallback, table.address)
+    object.__setattr__(entry, "owner", owner)
+    native.attach(entry, address, fallback, table)
     return entry
 
 
-def _own_entry(code: Code, fallback: Callable[..., Any]) -> Any:
-    """A call by a kernel's own machine code. The caller keeps a reference to `fallback`."""
-    entry = object.__new__(_entry_type())
-    object.__setattr__(entry, "code", code)
-    native.attach(entry, code.entry(), fallback)
-    return entry
+def _table_entry(program: Program, table: Table, fallback: Callable[..., Any]) -> Any:
+    """A call by the table of a kernel."""
+    return _entry(table, tables.entry_address(program), fallback, table.address)
 
 
 @once
@@ -252,12 +248,10 @@ def load(program: Program, kept: Module | None = None) -> Kernel:
     elif tabled:
         table = Table(program, code, dispatcher.fail)
         if flat:
-            machine = tables.entries(program)
-            address = machine.addresses["symdiff_entry"]
-            native.attach(kernel, address, dispatcher, table.address)
+            native.attach(kernel, tables.entry_address(program), dispatcher, table.address)
         # The kernel owns the fallback: with the dispatcher it would be a cycle.
         parts |= {"_table": table, "_spread": dispatcher.spread}
-        dispatcher.native = _entry(program, table, parts["_spread"])
+        dispatcher.native = _table_entry(program, table, parts["_spread"])
     elif host:
         _ = code.batch() if program.team is None else code.team()
     else:

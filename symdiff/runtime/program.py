@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,11 @@ class Operand:
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What its elements take."""
+        return self.dtype.itemsize * math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)

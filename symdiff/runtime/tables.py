@@ -7,7 +7,6 @@ at is kept alive by the object that owns it.
 from __future__ import annotations
 
 import ctypes
-import math
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -17,7 +16,7 @@ import numpy as np
 
 from symdiff import ir
 from symdiff.runtime import native
-from symdiff.runtime.arguments import Array, address_reader
+from symdiff.runtime.arguments import scratch
 from symdiff.runtime.code import Code, capsule_functions
 from symdiff.runtime.engine import Loaded
 from symdiff.runtime.memory import Mapped
@@ -27,7 +26,6 @@ from symdiff.runtime.shared import Text, load_shared
 
 EXPORTS: Final = ("symdiff_entry", "symdiff_bound")
 STACK: Final = 16384  # bytes of scratch memory that a call takes from the stack
-ALIGNMENT: Final = 64  # bytes, of scratch memory
 LONG: Final = 50_000  # work of a call, above which other threads are to run meanwhile
 _SPARE: Final = 1 << 28  # bytes of scratch memory that a kernel keeps for the next call
 _OPERANDS: Final = 500  # that fit on the stack
@@ -86,6 +84,11 @@ def entries(program: Program) -> Loaded | Mapped:
     return _entries(program.entry, program.support, program.key is not None)
 
 
+def entry_address(program: Program) -> int:
+    """Of what is called for all kernels with a table."""
+    return entries(program).addresses["symdiff_entry"]
+
+
 @once
 def _entries(text: Text, helpers: Text, kept: bool) -> Loaded | Mapped:
     imports = {
@@ -101,12 +104,6 @@ def _numpy_function(place: int) -> int:
     capsule = import_module("numpy._core._multiarray_umath")._ARRAY_API
     pointer, _ = capsule_functions()
     return ctypes.c_size_t.from_address(pointer(capsule, None) + 8 * place).value
-
-
-def scratch(size: int) -> tuple[Array, int]:
-    """`size` bytes of scratch memory, and the address from which they are to be used."""
-    memory = np.empty(size // 8 + ALIGNMENT // 8)
-    return memory, -(-address_reader()(memory) // ALIGNMENT) * ALIGNMENT
 
 
 class Table:
@@ -128,7 +125,7 @@ class Table:
         size = 8 * program.workspace
         spare = 0
         if STACK < size <= _SPARE:
-            memory, spare = scratch(size)
+            memory, spare = scratch(program.workspace)
             self._kept.append(memory)
         self._fields = TableFields(
             inputs=len(program.params),
@@ -154,7 +151,7 @@ class Table:
         place.descr = id(operand.dtype)
         place.nd = len(operand.shape)
         place.dims = ctypes.addressof(dims)
-        place.bytes = operand.dtype.itemsize * math.prod(operand.shape)
+        place.bytes = operand.bytes
 
 
 def suits(program: Program) -> bool:

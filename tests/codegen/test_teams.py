@@ -77,7 +77,7 @@ def protocol(
     """Parts in any order, and scratch memory full of NaN."""
     made = OneAfterTheOther(rng)
     monkeypatch.setattr(code, "protocol", lambda text, kept: made)
-    plain = dispatch._scratch
+    plain = dispatch.scratch
 
     def poisoned(words: int) -> Any:
         memory, address = plain(words)
@@ -85,7 +85,7 @@ def protocol(
         made.scratch = memory.view(np.uint8)
         return memory, address
 
-    monkeypatch.setattr(dispatch, "_scratch", poisoned)
+    monkeypatch.setattr(dispatch, "scratch", poisoned)
     return made
 
 
