@@ -178,11 +178,12 @@ def test_a_kernel_that_is_dropped_takes_its_code_along() -> None:
 
 
 def test_constants_keep_their_alignment() -> None:
+    # Two lanes: every x86-64 processor has them, and keeps their constants aligned to 16 bytes.
     text = (
-        "define <8 x double> @f(<8 x double> %x) {\n"
-        f"  %y = fadd <8 x double> %x, <{', '.join(f'double {i}.5' for i in range(8))}>\n"
-        "  ret <8 x double> %y\n}\n"
+        "define <2 x double> @f(<2 x double> %x) {\n"
+        "  %y = fadd <2 x double> %x, <double 0.5, double 1.5>\n"
+        "  ret <2 x double> %y\n}\n"
     )
     memory_ = elf.link([engine.assemble(text).data]).memory
-    expected = struct.pack("<8d", *(i + 0.5 for i in range(8)))
+    expected = struct.pack("<2d", 0.5, 1.5)
     assert memory_.index(expected) % len(expected) == 0
