@@ -40,6 +40,8 @@ from symdiff.errors import (
     UnsupportedError,
 )
 from symdiff.flat import FlatFunction, flat, ravel
+from symdiff.graph import ComputationGraph, Node
+from symdiff.parser import as_gate as gate
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
 
@@ -49,6 +51,7 @@ __all__ = [
     "ArgumentError",
     "BoundKernel",
     "CompileError",
+    "ComputationGraph",
     "Cost",
     "DifferentiationError",
     "FlatFunction",
@@ -57,6 +60,7 @@ __all__ = [
     "IndexRangeError",
     "Kernel",
     "NeedsShapes",
+    "Node",
     "ParseError",
     "Report",
     "ShapeError",
@@ -72,6 +76,7 @@ __all__ = [
     "flat",
     "fori_loop",
     "function",
+    "gate",
     "grad",
     "hessian",
     "hvp",
