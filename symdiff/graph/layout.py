@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from symdiff import autodiff, ir
 from symdiff.graph.node import Node
 
 
-def nodes_of(fn: ir.Function, source: Any) -> list[Node]:
+def nodes_of(fn: ir.Function, text: str | None) -> list[Node]:
     """The nodes of `fn`, operands first: the parameters, then constants and operations.
 
     The only element that is used of an operation with several results is not a node of its own,
@@ -30,7 +29,7 @@ def nodes_of(fn: ir.Function, source: Any) -> list[Node]:
         core = merged.get(value, value)
         inputs = tuple([made[a] for a in core.args])
         runs = tuple([a in flows for a in core.args])
-        made[value] = Node(value, core, inputs, runs, source)
+        made[value] = Node(value, core, inputs, runs, text)
     nodes = list(made.values())
     users: dict[Node, list[Node]] = {node: [] for node in nodes}
     for index, node in enumerate(nodes):
