@@ -89,6 +89,7 @@ def _stable(function: Function) -> Function:
     stable = passes.stabilize(fn)
     if stable is fn:
         return function
+    # Names that a text has; those of Python programs are found by places, which values keep.
     names = {(v.op, v.location, v.type): name for v, name in fn.graph.names.items()}
     for value in stable.live():
         name = names.pop((value.op, value.location, value.type), None)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from symdiff import autodiff, ir
 from symdiff.graph.node import Node
+from symdiff.graph.variables import variables
 
 
 def nodes_of(fn: ir.Function, text: str | None) -> list[Node]:
@@ -47,14 +48,12 @@ def nodes_of(fn: ir.Function, text: str | None) -> list[Node]:
 def _give_names(nodes: Sequence[Node], fn: ir.Function) -> None:
     """Parameters have theirs, other values those that a program gives them, the rest `t1`, ..."""
     taken = set(fn.param_names)
-    written = {value.attr("name"): value for value in fn.params}
-    called = fn.graph.names
+    called = {**variables(fn.live()), **fn.graph.names}
     unnamed: list[Node] = []
     for node in nodes:
         name = called.get(node.computed, called.get(node.core, ""))
         if node.kind == "input":
             node.name = node.label
-            assert written[node.name] is node.core
         elif node.kind == "constant" and node.label not in taken:
             node.name = _claim(node.label, taken)
         elif name:
