@@ -26,6 +26,7 @@ from symdiff.api import (
     vmap,
 )
 from symdiff.check import Report, check
+from symdiff.debug import DebugReport, debug
 from symdiff.errors import (
     ArgumentError,
     CompileError,
@@ -53,6 +54,7 @@ __all__ = [
     "CompileError",
     "ComputationGraph",
     "Cost",
+    "DebugReport",
     "DifferentiationError",
     "FlatFunction",
     "Function",
@@ -73,6 +75,7 @@ __all__ = [
     "compile",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "flat",
     "fori_loop",
     "function",

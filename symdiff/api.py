@@ -77,6 +77,7 @@ def function(source: Source, args: Args | None = None, gates: Gates | None = Non
     if not isinstance(made, Polymorphic):
         made.stages["parse"] = time.perf_counter() - start
     made.__doc__ = documentation(source)
+    made.text = source if isinstance(source, str) else None
     return made
 
 
@@ -173,6 +174,7 @@ def _transformed(step: Step, source: Source, args: Args | None) -> Function:
     primal = function(source, args)
     if not isinstance(primal, Polymorphic):
         made = step.apply(primal, [])
+        made.text = primal.text
         if isinstance(primal.of_arrays, Polymorphic):
             # A formula maps over arrays, and so does its gradient. But a Jacobian at an array is
             # a matrix, and cotangents have the shapes of what they belong to.
