@@ -125,7 +125,9 @@ def updates(draw: Any) -> tuple[Function, list[Any]]:
         x, y = draw(st.sampled_from(values[-5:])), draw(st.sampled_from(values))
         values.append(_clipped(draw(st.sampled_from(_STEPS))(draw, x, y)))
     outputs = [draw(st.sampled_from([*values[-4:], *params])) for _ in params]
-    outputs = [draw(st.sampled_from([o, o, ops.add(o, p)])) for o, p in zip(outputs, params)]
+    outputs = [
+        draw(st.sampled_from([o, o, ops.add(o, p)])) for o, p in zip(outputs, params, strict=True)
+    ]
     outputs.append(ops.reduce_sum(draw(st.sampled_from(values)), shape=()))
     names = tuple(Leaf(name) for name in ("a", "b", "c", "total"))
     fn = Function("f", (*params, rows), tuple(outputs), Branch(names))
@@ -213,6 +215,24 @@ def test_each_from_the_other() -> None:
     new = kernel(x.copy(), y.copy())
     assert_array_equal(new[0], np.roll(y, 1))
     assert_array_equal(new[1], np.roll(x, -1))
+
+
+def test_neighbours_are_read_from_what_is_not_written() -> None:
+    # One after the other the iterations could do it in place, but threads share them.
+    def step(x: Any) -> Any:
+        return np.concatenate([x[:-1] + x[1:], x[-1:]])
+
+    kernel = in_place(step, x="f64[100]")
+    assert len(copies(kernel)) == 1
+    x = np.arange(100.0)
+    assert_array_equal(kernel(x.copy()), step(x))
+
+
+def test_sums_of_rows_stay_in_place() -> None:
+    kernel = in_place(lambda x: x / np.sum(x, axis=1, keepdims=True), x="f64[50,60]")
+    assert copies(kernel) == []
+    x = np.random.default_rng(0).uniform(1, 2, (50, 60))
+    assert_allclose(kernel(x.copy()), x / np.sum(x, axis=1, keepdims=True), rtol=1e-14)
 
 
 @pytest.mark.parametrize("n", [3, 40])
