@@ -40,6 +40,7 @@ from symdiff.errors import (
     UnsupportedError,
 )
 from symdiff.flat import FlatFunction, flat, ravel
+from symdiff.graph import ComputationGraph, Node
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
 
@@ -49,6 +50,7 @@ __all__ = [
     "ArgumentError",
     "BoundKernel",
     "CompileError",
+    "ComputationGraph",
     "Cost",
     "DifferentiationError",
     "FlatFunction",
@@ -57,6 +59,7 @@ __all__ = [
     "IndexRangeError",
     "Kernel",
     "NeedsShapes",
+    "Node",
     "ParseError",
     "Report",
     "ShapeError",

@@ -88,6 +88,8 @@ class _Builder(Context):
             item = Affine(int(number))  # so that it can be an index
         for target in statement.targets:
             self.env[target.text] = item
+            if isinstance(item, Value) and item.args:
+                self.graph.names.setdefault(item, target.text)
 
     @contextmanager
     def located(self, node: Node) -> Coroutine[None, None, None]:
