@@ -43,6 +43,9 @@ from symdiff.flat import FlatFunction, flat, ravel
 from symdiff.graph import ComputationGraph, Node
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
+from symdiff.view import Drawing, draw
+
+Function.drawer = draw
 
 __version__ = "0.1.0"
 
@@ -53,6 +56,7 @@ __all__ = [
     "ComputationGraph",
     "Cost",
     "DifferentiationError",
+    "Drawing",
     "FlatFunction",
     "Function",
     "IRError",

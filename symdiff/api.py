@@ -70,6 +70,7 @@ def function(source: Source, args: Args | None = None) -> Function:
     if not isinstance(made, Polymorphic):
         made.stages["parse"] = time.perf_counter() - start
     made.__doc__ = documentation(source)
+    made.source_text = source if isinstance(source, str) else None
     return made
 
 

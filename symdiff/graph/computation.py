@@ -47,11 +47,11 @@ class ComputationGraph:
     """
 
     def __init__(self, source: api.Source, args: api.Args | None = None) -> None:
-        self._source = source
         self._open = api.function(source, args)
+        self._source = self._open.source_text
         self._made: _Pass | None = None
         if not isinstance(self._open, Polymorphic):
-            self._made = _Pass(self._open, source)
+            self._made = _Pass(self._open, self._source)
 
     @property
     def function(self) -> Function:
