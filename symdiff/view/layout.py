@@ -21,8 +21,8 @@ MARGIN: Final = 24.0
 LARGEST: Final = 3000  # boxes of a drawing; placing them takes time with the square of the number
 ROUNDS: Final = 60  # of the search for an order with few crossings
 BETWEEN: Final = 14.0  # free space between a box and the next one in its column
-LEAST_GAP: Final = 26.0  # between columns
-GREATEST_GAP: Final = 110.0
+LEAST_GAP: Final = 22.0  # between columns
+GREATEST_GAP: Final = 80.0
 
 Point = tuple[float, float]
 
@@ -169,7 +169,7 @@ class _Space:
         for width, rise in zip(widths, rises, strict=True):
             lefts.append(x)
             rights.append(x + width)
-            x += width + min(GREATEST_GAP, LEAST_GAP + 0.15 * rise)
+            x += width + min(GREATEST_GAP, LEAST_GAP + 0.12 * rise)
         return lefts, rights
 
     def _wires(self) -> tuple[tuple[Point, ...], ...]:
@@ -186,7 +186,7 @@ class _Space:
                 (self.lefts[self.plan.columns[wire.target]], y + offset),
                 (x - _reach(end, offset), y + offset),
             ]
-            wires.append((*first, *points, *last))
+            wires.append(_straightened([*first, *points, *last]))
         return tuple(wires)
 
     def _through(self, wire: int) -> list[Point]:
@@ -215,6 +215,15 @@ class _Space:
             for place, (_, wire) in enumerate(sorted(wires)):
                 offsets[wire] = apart * (place - (len(wires) - 1) / 2)
         return offsets
+
+
+def _straightened(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The points of a wire without curves that are none: those between two of the same height."""
+    kept = list(points[:1])
+    for before, after in zip(points[1:-1:2], points[2::2], strict=True):
+        if before[1] != after[1]:
+            kept += [before, after]
+    return (*kept, points[-1])
 
 
 def _reach(box: Box, offset: float) -> float:

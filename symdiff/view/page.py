@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from html import escape
+from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -89,7 +90,8 @@ def _box(
     found = node.place
     if found is not None and (found.file, found.line) in lines:
         facts["span"] = [lines[found.file, found.line], *_columns(found)]
-        facts["where"] = str(found)
+        file = "" if found.file is None else f"{PurePath(found.file).name}, "
+        facts["where"] = f"{file}line {found.line}"
     return facts | {
         "intuition": node.intuition,
         "type": str(node.type),
@@ -188,4 +190,4 @@ def _source(picture: Picture) -> str:
     if not lines:
         outputs = [box.node for box in picture.boxes if box.kind == "output"]
         lines = [f"{node.name} = {node.formula}" for node in outputs]
-    return "\n".join(f'<span class="source-line">{escape(line)}</span>' for line in lines)
+    return "".join(f'<span class="source-line">{escape(line)}</span>' for line in lines)

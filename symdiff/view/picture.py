@@ -22,7 +22,7 @@ FIGURE: Final = 12.0
 LINE: Final = 14.0  # from one caption to the next
 RADIUS: Final = 19.0  # of an operation
 THUMB: Final = 34.0  # the longer side of a picture of an array
-LONGEST: Final = 24  # characters of a caption
+LONGEST: Final = 20  # characters of a caption
 TERMS: Final = 4  # of a sum that are written out
 
 

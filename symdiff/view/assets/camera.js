@@ -1,16 +1,43 @@
-// Moving and zooming. One transform moves the whole drawing, at most once a frame.
+// Moving and zooming. Painting a large graph anew takes longer than a frame. So it is painted with
+// a margin of half the stage on every side, and while the reader moves, the browser only moves that
+// picture; it is painted anew where they pause, or leave it.
 
 const view = { x: 0, y: 0, scale: 1, frame: 0 };
-const FAR = 0.42; // below this scale texts are too small to be read
+const painted = { x: 0, y: 0, scale: 1, pause: 0 }; // the view of the picture that is there
+const PAUSE = 200; // milliseconds
+const RATIOS = [0.55, 3]; // to which a picture is reduced and enlarged
+const DISTANT = 0.5; // below this scale the small texts cannot be read
+const FAR = 0.24; // and below this one no text can
 const SCALES = [0.02, 6];
+
+/** The margin of the picture around the stage. */
+const margin = () => [stage.clientWidth / 2, stage.clientHeight / 2];
 
 /** Show the drawing where the view says, with the next frame. */
 function updateCamera() {
   view.frame ||= requestAnimationFrame(() => {
     view.frame = 0;
-    camera.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.scale})`);
-    drawing.classList.toggle("far", view.scale < FAR);
+    const ratio = view.scale / painted.scale;
+    const [right, down] = margin();
+    const x = view.x - painted.x * ratio + right * (1 - ratio);
+    const y = view.y - painted.y * ratio + down * (1 - ratio);
+    const left = ratio === 1 && (Math.abs(x) > right || Math.abs(y) > down);
+    if (left || ratio < RATIOS[0] || ratio > RATIOS[1]) return paint();
+    sheet.style.transform = `translate(${x}px, ${y}px) scale(${ratio})`;
+    clearTimeout(painted.pause);
+    painted.pause = setTimeout(paint, PAUSE);
   });
+}
+
+/** Paint the drawing as the view is now. */
+function paint() {
+  clearTimeout(painted.pause);
+  Object.assign(painted, { x: view.x, y: view.y, scale: view.scale });
+  const [right, down] = margin();
+  camera.setAttribute("transform", `translate(${view.x + right} ${view.y + down}) scale(${view.scale})`);
+  sheet.style.transform = "";
+  drawing.classList.toggle("distant", view.scale < DISTANT);
+  drawing.classList.toggle("far", view.scale < FAR);
 }
 
 function moveBy(dx, dy) {
@@ -38,10 +65,10 @@ function fitAll() {
   updateCamera();
 }
 
-/** Bring a box into sight; where texts cannot be read, come near if `near` is true. */
+/** Bring a box into sight; where its texts cannot be read, come nearer if `near` is true. */
 function lookAt(box, near = false) {
   const [x, y] = box.place;
-  if (near && view.scale < FAR) view.scale = 0.9;
+  if (near && view.scale < DISTANT) view.scale = 0.9;
   const left = x * view.scale + view.x;
   const top = y * view.scale + view.y;
   const edge = 70;

@@ -132,7 +132,7 @@ function listen() {
   stage.addEventListener("dblclick", (event) => toggleFold(boxOf(event.target)));
   stage.addEventListener("pointerover", (event) => hover(boxOf(event.target)));
   stage.addEventListener("pointerleave", () => hover(null));
-  new ResizeObserver(updateCamera).observe(stage);
+  new ResizeObserver(paint).observe(stage);
 }
 
 linkElements();

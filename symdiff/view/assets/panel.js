@@ -85,7 +85,7 @@ function maps(found) {
 /** Shape, range and heat map of an array. */
 function details(found) {
   if (!found || !found.shape) return [];
-  const parts = [`shape ${found.shape}`, `norm ${found.text}`];
+  const parts = [`shape ${found.shape}`, `norm ${found.text.replaceAll("‖", "")}`];
   if (found.range) parts.push(`from ${found.range.replace("…", "to")}`);
   if (found.odd) parts.push(`${found.odd} not finite`);
   return [...maps(found), make("p", "meta", parts.join(", "))];

@@ -8,6 +8,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 
 const stage = byId("stage");
+const sheet = byId("sheet");
 const drawing = byId("drawing");
 const camera = byId("camera");
 const panel = byId("panel");
