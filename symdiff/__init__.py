@@ -41,6 +41,7 @@ from symdiff.errors import (
 )
 from symdiff.flat import FlatFunction, flat, ravel
 from symdiff.graph import ComputationGraph, Node
+from symdiff.parser import as_gate as gate
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
 from symdiff.view import Drawing, draw
@@ -79,6 +80,7 @@ __all__ = [
     "flat",
     "fori_loop",
     "function",
+    "gate",
     "grad",
     "hessian",
     "hvp",

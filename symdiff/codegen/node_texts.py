@@ -10,6 +10,7 @@ from symdiff.codegen.formula import TEXT, text_number
 from symdiff.codegen.source import ATOM, UNARY, Term
 from symdiff.errors import UnsupportedError
 from symdiff.ir import ITEM, PARAM, Function, Literal, TupleType, Value
+from symdiff.ops import GateUse, custom, gate
 
 _MAX_ELEMENTS: Final = 6  # of a constant array that is shown
 
@@ -32,8 +33,10 @@ def symbol(value: Value) -> str:
         return _constant(value.literal)
     if value.op is ITEM:
         return f"[{value.attr('index')}]"
-    if value.op.name == "custom":
+    if value.op is custom:
         return str(value.attr("body").name)
+    if value.op is gate:
+        return str(value.attr("use").name)
     notation = value.op.notation
     if notation is not None:
         signs = notation.text.replace("{}", "").strip()
@@ -62,7 +65,7 @@ def operation(value: Value, operands: Sequence[str]) -> str:
                 raise UnsupportedError("")
             form = TEXT.choose(forms(value))
         except UnsupportedError:
-            plain = not any(isinstance(attr, Function) for _, attr in value.attrs)
+            plain = not any(isinstance(attr, (Function, GateUse)) for _, attr in value.attrs)
             inside = [*operands, settings(value)] if plain and settings(value) else operands
             return f"{symbol(value)}({', '.join(inside)})"
     # Negative constants are put in parentheses wherever their operator could be misread.

@@ -11,7 +11,7 @@ import numpy as np
 from symdiff import api, autodiff, ir, passes
 from symdiff.errors import ArgumentError, NeedsShapes, ShapeError
 from symdiff.functions import Function, collector_paused
-from symdiff.graph.evaluation import apply, evaluate
+from symdiff.graph.evaluation import Evaluation
 from symdiff.graph.layout import nodes_of
 from symdiff.graph.node import Node, shown
 from symdiff.points import given, typed
@@ -28,7 +28,7 @@ class ComputationGraph:
 
     Args:
         source: text, SymPy, a Python function, or a Function.
-        args: see `symdiff.function`.
+        args, gates: see `symdiff.function`.
 
         >>> import symdiff as sd
         >>> graph = sd.ComputationGraph("(x + y) * max(y, z)")
@@ -46,8 +46,13 @@ class ComputationGraph:
         <t3 = t1 * t2: 6, gradient 1>
     """
 
-    def __init__(self, source: api.Source, args: api.Args | None = None) -> None:
-        self._open = api.function(source, args)
+    def __init__(
+        self,
+        source: api.Source,
+        args: api.Args | None = None,
+        gates: api.Gates | None = None,
+    ) -> None:
+        self._open = api.function(source, args, gates)
         self._source = self._open.source_text
         self._made: _Pass | None = None
         if not isinstance(self._open, Polymorphic):
@@ -161,6 +166,7 @@ class _Pass:
 
     Attributes:
         values: those that the nodes have, by what these compute; empty before `forward`.
+        evaluation: what goes on at that point.
     """
 
     def __init__(self, function: Function, source: Any) -> None:
@@ -168,17 +174,18 @@ class _Pass:
         with collector_paused():
             self.nodes = nodes_of(function.ir, source)
         self.values: dict[ir.Value, Any] = {}
+        self.evaluation = Evaluation()
 
     def forward(self, point: Sequence[Any]) -> Any:
         """The outputs, with a number or an array in `point` for each parameter in the IR."""
+        self.evaluation, self.values = Evaluation(), {}
         for node in self.nodes:
-            node.reset()
-        self.values = {}
+            node.reset(self.evaluation)
         values = dict(zip(self.function.ir.params, point, strict=True))
         with np.errstate(all="ignore"):
             for node in self.nodes:
                 if node.kind != "input":
-                    values[node.computed] = node.evaluate(apply)
+                    values[node.computed] = node.evaluate(values)
                 node.value = shown(values[node.computed])
         self.values = values
         fn = self.function.ir
@@ -199,7 +206,7 @@ class _Pass:
         for value, position in adjoints.values.items():
             if value in self.values:
                 known[function.outputs[position]] = self.values[value]
-        found = evaluate(function.outputs, known)
+        found = self.evaluation.evaluate(function.outputs, known)
         for node in self.nodes:
             node.forget_gradients()
             at = adjoints.cotangents.get(node.computed)

@@ -8,20 +8,33 @@ from typing import Any
 import numpy as np
 
 from symdiff import ir
+from symdiff.ops import GateUse, gate, gate_backward
 
 
-def apply(value: ir.Value, operands: Sequence[Any]) -> Any:
-    """What the operation of `value` gives on `operands`, as a NumPy array or a tuple of them."""
-    return value.op.value(*operands, **dict(value.attrs))
+class Evaluation:
+    """What goes on at one point: the objects of gates, which keep what their backward needs."""
 
+    def __init__(self) -> None:
+        self._gates: dict[GateUse, Any] = {}
 
-def evaluate(outputs: Sequence[ir.Value], known: dict[ir.Value, Any]) -> list[Any]:
-    """The numbers that `outputs` come to; what is `known` is taken as it is."""
-    env = dict(known)
-    with np.errstate(all="ignore"):
-        for value in _needed(outputs, known):
-            env[value] = apply(value, [env[a] for a in value.args])
-    return [env[output] for output in outputs]
+    def apply(self, value: ir.Value, operands: Sequence[Any]) -> Any:
+        """What the operation of `value` gives, as a NumPy array or a tuple of them."""
+        if value.op is gate:
+            use: GateUse = value.attr("use")
+            self._gates[use] = use.make()
+            return use.forward(self._gates[use], operands)
+        if value.op is gate_backward:
+            use = value.attr("use")
+            return use.backward(self._gates[use], operands[-1])
+        return value.op.value(*operands, **dict(value.attrs))
+
+    def evaluate(self, outputs: Sequence[ir.Value], known: dict[ir.Value, Any]) -> list[Any]:
+        """The numbers that `outputs` come to; what is `known` is taken as it is."""
+        env = dict(known)
+        with np.errstate(all="ignore"):
+            for value in _needed(outputs, known):
+                env[value] = self.apply(value, [env[a] for a in value.args])
+        return [env[output] for output in outputs]
 
 
 def _needed(outputs: Sequence[ir.Value], known: dict[ir.Value, Any]) -> list[ir.Value]:

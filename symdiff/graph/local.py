@@ -10,6 +10,7 @@ import numpy as np
 
 from symdiff import autodiff, ir
 from symdiff.errors import DifferentiationError
+from symdiff.graph.evaluation import Evaluation
 
 MOST_ENTRIES: Final = 1024  # of the Jacobian of an array operation that is computed
 
@@ -22,7 +23,11 @@ class _Pullback(NamedTuple):
 
 
 def local_gradients(
-    core: ir.Value, index: int | None, operands: Sequence[Any], wanted: Sequence[int]
+    core: ir.Value,
+    index: int | None,
+    operands: Sequence[Any],
+    wanted: Sequence[int],
+    evaluation: Evaluation,
 ) -> dict[int, Any]:
     """The derivative of an operation by each of the `wanted` operands, at numbers.
 
@@ -39,8 +44,15 @@ def local_gradients(
     kept = [i for i, size in sizes.items() if size <= MOST_ENTRIES]
     if not kept:
         return found
+    arrays = [np.asarray(o, a.type.dtype.numpy) for o, a in zip(operands, core.args, strict=True)]
     units = np.eye(out.size, dtype=out.dtype.numpy).reshape((out.size, *out.shape))
-    rows = [ir.interpret(rule.function, [*operands, unit])[1:] for unit in units]
+    function = rule.function
+    rows = [
+        evaluation.evaluate(
+            function.outputs[1:], dict(zip(function.params, [*arrays, unit], strict=True))
+        )
+        for unit in units
+    ]
     for i in kept:
         at = rule.positions.index(i)
         shape = (*out.shape, *core.args[i].type.shape)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 from symdiff import ir
 from symdiff.functions import texts
+from symdiff.graph.evaluation import Evaluation
 from symdiff.graph.local import local_gradients
 from symdiff.graph.place import Place, place_of
 
@@ -32,8 +33,8 @@ class Node:
     """
 
     __slots__ = (
-        "_computed", "_core", "_element", "_flows", "_local", "_source", "downstream", "gradient",
-        "index", "inputs", "is_output", "name", "users", "value",
+        "_computed", "_core", "_element", "_evaluation", "_flows", "_local", "_source",
+        "downstream", "gradient", "index", "inputs", "is_output", "name", "users", "value",
     )  # fmt: skip
 
     index: int
@@ -62,10 +63,11 @@ class Node:
         self.inputs = inputs
         self.users: tuple[Node, ...] = ()
         self.is_output = False
-        self.reset()
+        self.reset(Evaluation())
 
-    def reset(self) -> None:
-        """Forget all numbers."""
+    def reset(self, evaluation: Evaluation) -> None:
+        """Forget all numbers; those to come are of `evaluation`."""
+        self._evaluation = evaluation
         self.value = None
         self._local: tuple[Any, ...] | None = None
         self.forget_gradients()
@@ -131,15 +133,20 @@ class Node:
         if self._local is None:
             wanted = [i for i, flows in enumerate(self._flows) if flows]
             operands = [node.value for node in self.inputs]
-            found = local_gradients(self._core, self._element, operands, wanted) if wanted else {}
+            found = (
+                local_gradients(self._core, self._element, operands, wanted, self._evaluation)
+                if wanted
+                else {}
+            )
             self._local = tuple(
                 [shown(found[i]) if i in found else None for i in range(len(self.inputs))]
             )
         return self._local
 
-    def evaluate(self, call: Callable[[ir.Value, Sequence[Any]], Any]) -> Any:
-        """The value at those of the inputs; `call` applies an operation to numbers."""
-        result = call(self._core, [node.value for node in self.inputs])
+    def evaluate(self, values: Mapping[ir.Value, Any]) -> Any:
+        """The value at those of the inputs, as a NumPy array or a tuple of them."""
+        operands = [values[node.computed] for node in self.inputs]
+        result = self._evaluation.apply(self._core, operands)
         return result if self._element is None else result[self._element]
 
     @property

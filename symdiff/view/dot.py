@@ -12,7 +12,6 @@ _LOOKS = {
     "input": f', shape=box, style="rounded,filled", fillcolor="{LIGHT["input"]}"',
     "constant": ", shape=plaintext",
     "output": f', shape=box, style="rounded,filled", fillcolor="{LIGHT["output"]}"',
-    "operation": "",
 }
 
 
@@ -30,7 +29,7 @@ def dot(picture: Picture) -> str:
         '  node [fontname="Helvetica", shape=ellipse];',
         '  edge [fontname="Helvetica", fontsize=11];',
     ]
-    lines += [f"  v{box.number} [label={_label(box)}{_LOOKS[box.kind]}];" for box in picture.boxes]
+    lines += [f"  v{box.number} [label={_label(box)}{_look(box)}];" for box in picture.boxes]
     lines += [_edge(wire) for wire in picture.wires]
     return "\n".join([*lines, "}", ""])
 
@@ -38,6 +37,12 @@ def dot(picture: Picture) -> str:
 def _label(box: Box) -> str:
     lines = [*box.lines] if box.kind != "operation" else [*box.lines[1:]]
     return _quoted("\n".join([box.label, *lines]))
+
+
+def _look(box: Box) -> str:
+    if box.kind == "operation":
+        return f", tooltip={_quoted(f'{box.node.name} = {box.node.formula}')}"
+    return _LOOKS[box.kind]
 
 
 def _edge(wire: Wire) -> str:

@@ -27,9 +27,7 @@ def png(svg: str, width: float, height: float, scale: float) -> bytes:
         ) from None
     zoom = min(scale, MOST / max(width, height, 1.0))
     convert: Any = resvg_py.svg_to_bytes
-    return bytes(
-        convert(svg_string=svg, zoom=zoom, font_dirs=_fonts(), sans_serif_family=FONT)
-    )
+    return bytes(convert(svg_string=svg, zoom=zoom, font_dirs=_fonts(), sans_serif_family=FONT))
 
 
 def _fonts() -> list[str]:

@@ -96,9 +96,7 @@ def curve(points: Sequence[Point]) -> str:
     path = f"M{_short(x)} {_short(y)}"
     for i, ((a, b), (c, d)) in enumerate(pairwise([(x, y), *rest, (end - TIP, last)])):
         middle = _short((a + c) / 2)
-        if i % 2 == 0:
-            path += f"H{_short(c)}"
-        elif b == d:
+        if i % 2 == 0 or b == d:
             path += f"H{_short(c)}"
         else:
             path += f"C{middle} {_short(b)} {middle} {_short(d)} {_short(c)} {_short(d)}"

@@ -49,7 +49,7 @@ function goTo(index) {
   byId("slider").value = now.step;
   byId("step").textContent = describe(step);
   byId("step").title = byId("step").textContent;
-  focusOn(step.box, from.phase === "all" && step.phase !== "all");
+  focusOn(step.box, from.box === null);
 }
 
 /** Look at a box, or at none: in the panel, in the source, and in the drawing. */
