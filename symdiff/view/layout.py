@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
+
 from symdiff.errors import UnsupportedError
 from symdiff.view.picture import LINE, Box, Picture
 
@@ -123,6 +125,20 @@ def _depths(picture: Picture) -> list[int]:
     return depths
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What stands in a column: the height at `place` of the list `heights`, and how far it goes."""
+
+    heights: list[float]
+    place: int
+    above: float
+    below: float
+
+    @property
+    def height(self) -> float:
+        return self.heights[self.place]
+
+
 class _Space:
     """Widths and heights: rows and columns become points."""
 
@@ -132,10 +148,9 @@ class _Space:
         boxes = picture.boxes
         self.pitch = BETWEEN + max((b.body[1] / 2 for b in boxes), default=0.0)
         self.pitch += max((box.below for box in boxes), default=0.0)
-        top = MARGIN + max((b.body[1] / 2 for b in boxes), default=0.0)
-        least = min([*rows, *(row for bends in plan.bends for row in bends)], default=0.0)
-        self.heights = [top + self.pitch * (row - least) for row in rows]
-        self.bends = [[top + self.pitch * (row - least) for row in bends] for bends in plan.bends]
+        self.heights = [self.pitch * row for row in rows]
+        self.bends = [[self.pitch * row for row in bends] for bends in plan.bends]
+        self._separate()
         self.lefts, self.rights = self._columns()
 
     def layout(self) -> Layout:
@@ -147,6 +162,38 @@ class _Space:
         lowest += [y + LINE for wire in wires for _, y in wire]
         width = (self.rights[-1] if self.rights else 0.0) + MARGIN
         return Layout(width, max(lowest, default=0.0) + MARGIN, boxes, wires, texts)
+
+    def _separate(self) -> None:
+        """Move what is in a column apart where it is too close, and nothing more than it takes.
+
+        igraph keeps the order, but not always its distance. The heights that are nearest to its
+        own in the least squares are an isotonic regression.
+        """
+        from scipy.optimize import isotonic_regression
+
+        columns: dict[int, list[_Entry]] = defaultdict(list)
+        boxes = self.picture.boxes
+        for vertex, column in enumerate(self.plan.columns):
+            size = (LINE, LINE)
+            if vertex < len(boxes):
+                size = (boxes[vertex].body[1] / 2, boxes[vertex].below)
+            columns[column].append(_Entry(self.heights, vertex, *size))
+        for edge, bends in enumerate(self.bends):
+            first = self.plan.columns[self.plan.edges[edge][0]] + 1
+            for place in range(len(bends)):
+                columns[first + place].append(_Entry(bends, place, 0.0, 0.0))
+        for entries in columns.values():
+            entries.sort(key=lambda entry: entry.height)
+            apart = [a.below + b.above + BETWEEN for a, b in pairwise(entries)]
+            least = np.concatenate([[0.0], np.cumsum(apart)])
+            found: Any = isotonic_regression([e.height for e in entries] - least)
+            for entry, height in zip(entries, found.x + least, strict=True):
+                entry.heights[entry.place] = round(float(height), 2)
+        self._shift(MARGIN - min([e.height - e.above for c in columns.values() for e in c] or [0]))
+
+    def _shift(self, down: float) -> None:
+        self.heights = [height + down for height in self.heights]
+        self.bends = [[height + down for height in bends] for bends in self.bends]
 
     def _middle(self, vertex: int) -> Point:
         column = self.plan.columns[vertex]

@@ -178,7 +178,7 @@ def shares(node: Node, seeds: int) -> list[Any]:
         for i, operand in enumerate(user.inputs)
         if operand is node
     ]
-    found += [upstream(node)] * seeds
+    found += [upstream(node) for _ in range(seeds)]
     return [share for share in found if share is not None]
 
 
