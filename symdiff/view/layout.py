@@ -65,46 +65,43 @@ def layout(picture: Picture) -> Layout:
 
 
 class _Plan:
-    """The columns, and in which of them boxes and texts are.
+    """The columns, and in which of them boxes, texts and bends are.
 
     Boxes are in even columns where wires have texts. These, and constants, are in the odd one
-    before the target. Vertices are numbered: boxes first, then texts.
+    before the target. Vertices are numbered: first the boxes, then, wire by wire, a bend in every
+    column that it passes, and its text.
 
     Attributes:
         columns: of the vertices.
         texts: the vertices of the texts by wire.
-        edges, wires: pairs of vertices, and the edges that each wire is made of.
-        bends: the row of each edge in every column that it passes; empty before `rows`.
+        wires: the vertices that each wire goes through, from its source to its target.
     """
 
     def __init__(self, picture: Picture) -> None:
         step = 2 if any(wire.has_text for wire in picture.wires) else 1
         self.columns = [step * depth for depth in _depths(picture)]
         self.texts: dict[int, int] = {}
-        self.edges: list[tuple[int, int]] = []
-        self.wires: list[tuple[int, ...]] = []
-        self.bends: list[list[float]] = []
+        self.wires: list[list[int]] = []
         for wire in picture.wires:
             if picture.boxes[wire.source].kind == "constant":
                 self.columns[wire.source] = self.columns[wire.target] - 1
         for wire in picture.wires:
-            path = [wire.source, wire.target]
+            passed = range(self.columns[wire.source] + 1, self.columns[wire.target])
+            first = len(self.columns)
+            self.columns += passed
+            through = range(first, len(self.columns))
+            self.wires.append([wire.source, *through, wire.target])
             if wire.has_text:
-                self.texts[wire.number] = text = len(self.columns)
-                self.columns.append(self.columns[wire.target] - 1)
-                path.insert(1, text)
-            first = len(self.edges)
-            self.edges += pairwise(path)
-            self.wires.append(tuple(range(first, len(self.edges))))
+                self.texts[wire.number] = through[-1]
 
     def rows(self) -> list[float]:
-        """The height of every vertex, in rows; finds the bends of the edges too."""
+        """The height of every vertex, in rows."""
         import igraph
 
-        graph: Any = igraph.Graph(n=len(self.columns), edges=self.edges, directed=True)
+        edges = [edge for wire in self.wires for edge in pairwise(wire)]
+        graph: Any = igraph.Graph(n=len(self.columns), edges=edges, directed=True)
         found: Any = graph.layout_sugiyama(layers=self.columns, maxiter=ROUNDS)
-        self.bends = [[float(row) for row, _ in bends] for bends in found.edge_routing]
-        return [float(row) for row, _ in found.coords]
+        return [float(row) for row, _ in found.coords[: len(self.columns)]]
 
 
 def _depths(picture: Picture) -> list[int]:
@@ -125,32 +122,17 @@ def _depths(picture: Picture) -> list[int]:
     return depths
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """What stands in a column: the height at `place` of the list `heights`, and how far it goes."""
-
-    heights: list[float]
-    place: int
-    above: float
-    below: float
-
-    @property
-    def height(self) -> float:
-        return self.heights[self.place]
-
-
 class _Space:
     """Widths and heights: rows and columns become points."""
 
     def __init__(self, picture: Picture, plan: _Plan, rows: Sequence[float]) -> None:
         self.picture = picture
         self.plan = plan
+        self.written = set(plan.texts.values())
         boxes = picture.boxes
         self.pitch = BETWEEN + max((b.body[1] / 2 for b in boxes), default=0.0)
         self.pitch += max((box.below for box in boxes), default=0.0)
-        self.heights = [self.pitch * row for row in rows]
-        self.bends = [[self.pitch * row for row in bends] for bends in plan.bends]
-        self._separate()
+        self.heights = self._separated([self.pitch * row for row in rows])
         self.lefts, self.rights = self._columns()
 
     def layout(self) -> Layout:
@@ -163,37 +145,38 @@ class _Space:
         width = (self.rights[-1] if self.rights else 0.0) + MARGIN
         return Layout(width, max(lowest, default=0.0) + MARGIN, boxes, wires, texts)
 
-    def _separate(self) -> None:
-        """Move what is in a column apart where it is too close, and nothing more than it takes.
+    def _separated(self, heights: Sequence[float]) -> list[float]:
+        """Heights with what is in a column moved apart, where it is too close.
 
-        igraph keeps the order, but not always its distance. The heights that are nearest to its
-        own in the least squares are an isotonic regression.
+        igraph keeps an order, but not always a distance. The heights that are nearest to its own
+        in the least squares, with the distances kept, are an isotonic regression.
         """
         from scipy.optimize import isotonic_regression
 
-        columns: dict[int, list[_Entry]] = defaultdict(list)
-        boxes = self.picture.boxes
-        for vertex, column in enumerate(self.plan.columns):
-            size = (LINE, LINE)
-            if vertex < len(boxes):
-                size = (boxes[vertex].body[1] / 2, boxes[vertex].below)
-            columns[column].append(_Entry(self.heights, vertex, *size))
-        for edge, bends in enumerate(self.bends):
-            first = self.plan.columns[self.plan.edges[edge][0]] + 1
-            for place in range(len(bends)):
-                columns[first + place].append(_Entry(bends, place, 0.0, 0.0))
-        for entries in columns.values():
-            entries.sort(key=lambda entry: entry.height)
-            apart = [a.below + b.above + BETWEEN for a, b in pairwise(entries)]
+        columns: dict[int, list[int]] = defaultdict(list)
+        for vertex in sorted(range(len(heights)), key=lambda vertex: heights[vertex]):
+            columns[self.plan.columns[vertex]].append(vertex)
+        found = list(heights)
+        for vertices in columns.values():
+            apart = [self._below(a) + self._above(b) + BETWEEN for a, b in pairwise(vertices)]
             least = np.concatenate([[0.0], np.cumsum(apart)])
-            found: Any = isotonic_regression([e.height for e in entries] - least)
-            for entry, height in zip(entries, found.x + least, strict=True):
-                entry.heights[entry.place] = round(float(height), 2)
-        self._shift(MARGIN - min([e.height - e.above for c in columns.values() for e in c] or [0]))
+            moved: Any = isotonic_regression([heights[vertex] for vertex in vertices] - least)
+            for vertex, height in zip(vertices, moved.x + least, strict=True):
+                found[vertex] = float(height)
+        top = min([found[v] - self._above(v) for v in range(len(found))], default=0.0)
+        return [height + MARGIN - top for height in found]
 
-    def _shift(self, down: float) -> None:
-        self.heights = [height + down for height in self.heights]
-        self.bends = [[height + down for height in bends] for bends in self.bends]
+    def _above(self, vertex: int) -> float:
+        """How far what is in a vertex reaches up."""
+        if vertex < len(self.picture.boxes):
+            return self.picture.boxes[vertex].body[1] / 2
+        return LINE if vertex in self.written else 0.0
+
+    def _below(self, vertex: int) -> float:
+        """How far it reaches down."""
+        if vertex < len(self.picture.boxes):
+            return self.picture.boxes[vertex].below
+        return self._above(vertex)
 
     def _middle(self, vertex: int) -> Point:
         column = self.plan.columns[vertex]
@@ -203,15 +186,17 @@ class _Space:
         """The left and the right side of each column."""
         columns = self.plan.columns
         widths = [0.0] * (max(columns, default=-1) + 1)
-        sizes = [box.width for box in self.picture.boxes]
-        sizes += [self.picture.wires[wire].width + 6 for wire in self.plan.texts]
-        for column, size in zip(columns, sizes, strict=True):
-            widths[column] = max(widths[column], size)
+        for box in self.picture.boxes:
+            column = columns[box.number]
+            widths[column] = max(widths[column], box.width)
+        for wire, text in self.plan.texts.items():
+            column = columns[text]
+            widths[column] = max(widths[column], self.picture.wires[wire].width + 6)
         rises = [0.0] * len(widths)  # of the steepest wire on the way to the next column
-        for edge, (start, end) in enumerate(self.plan.edges):
-            heights = [self.heights[start], *self.bends[edge], self.heights[end]]
-            for column, (a, b) in enumerate(pairwise(heights), columns[start]):
-                rises[column] = max(rises[column], abs(a - b))
+        for vertices in self.plan.wires:
+            for a, b in pairwise(vertices):
+                rise = abs(self.heights[a] - self.heights[b])
+                rises[columns[a]] = max(rises[columns[a]], rise)
         x, lefts, rights = MARGIN, list[float](), list[float]()
         for width, rise in zip(widths, rises, strict=True):
             lefts.append(x)
@@ -239,13 +224,9 @@ class _Space:
     def _through(self, wire: int) -> list[Point]:
         """Both sides of every column between the ends of a wire."""
         points: list[Point] = []
-        for edge in self.plan.wires[wire]:
-            start, end = self.plan.edges[edge]
-            heights = list(self.bends[edge])
-            if end >= len(self.picture.boxes):  # the text
-                heights.append(self.heights[end])
-            for column, y in enumerate(heights, self.plan.columns[start] + 1):
-                points += [(self.lefts[column], y), (self.rights[column], y)]
+        for vertex in self.plan.wires[wire][1:-1]:
+            column, y = self.plan.columns[vertex], self.heights[vertex]
+            points += [(self.lefts[column], y), (self.rights[column], y)]
         return points
 
     def _ports(self, through: Sequence[Sequence[Point]]) -> list[float]:

@@ -18,8 +18,7 @@ def wires(picture: Picture) -> dict[tuple[str, str], tuple[str, str]]:
     """The texts of each wire, by the labels at its ends."""
     boxes = picture.boxes
     return {
-        (boxes[w.source].label, boxes[w.target].label): (w.value, w.gradient)
-        for w in picture.wires
+        (boxes[w.source].label, boxes[w.target].label): (w.value, w.gradient) for w in picture.wires
     }
 
 

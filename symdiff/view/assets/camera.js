@@ -68,12 +68,13 @@ function fitAll() {
 /** Bring a box into sight; where its texts cannot be read, come nearer if `near` is true. */
 function lookAt(box, near = false) {
   const [x, y] = box.place;
-  if (near && view.scale < DISTANT) view.scale = 0.9;
+  const approach = near && view.scale < DISTANT;
+  if (approach) view.scale = 0.9;
   const left = x * view.scale + view.x;
   const top = y * view.scale + view.y;
   const edge = 70;
   const inside = left > edge && left < stage.clientWidth - edge && top > edge && top < stage.clientHeight - edge;
-  if (!inside || near) {
+  if (!inside || approach) {
     view.x = stage.clientWidth / 2 - x * view.scale;
     view.y = stage.clientHeight / 2 - y * view.scale;
     if (bounds().height * view.scale < stage.clientHeight) fitVertically();
