@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symdiff.ir import Function, Graph, Value
+from symdiff.ir import Function, Graph, Value, copy_params
 from symdiff.passes.loops import inside
 
 
@@ -47,7 +47,7 @@ def schedule(fn: Function) -> Function:
                 done[value.index] = 1
                 order.append(value)
     graph = Graph()
-    known: dict[Value, Value] = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     graph.take(order, known)
     return Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)
