@@ -289,6 +289,8 @@ class _Builder:
 
     def whole_step(self, value: Value) -> None:
         steps = self.repeat(value) if value.op is OPS["scan"] else self.gemm(value)
+        for step in steps:
+            step.location = value.location
         for arg in value.args:
             self.reads.setdefault(arg, []).append((None, None))
         self.position[value] = len(self.items)
@@ -398,12 +400,11 @@ class _Builder:
 
     def zeros(self, tree: Tree) -> list[Step]:
         """Buffers to clear before the tree adds to them, or fills only a part of them."""
-        found = [
-            r.buffer
+        return [
+            Zero(r.buffer, location=r.value.location)
             for r in tree.roots()
             if r.buffer and (r.kind == "scatter" or (r.start and r.value.op is OPS["embed"]))
         ]
-        return [Zero(b) for b in found]
 
     def nest(self, tree: Tree) -> Any:
         evaluator = Evaluator(self.memory, lambda value, place: None)
