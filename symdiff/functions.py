@@ -157,6 +157,11 @@ class Function:
         return tuple(name for name, _ in self._arguments)
 
     @property
+    def primal(self) -> Function | None:
+        """The function whose derivative this is, or None."""
+        return self._primal
+
+    @property
     def arguments(self) -> Arguments:
         """The parameters with their structures, whose leaves are the parameters in the IR."""
         if self._arguments is None:
@@ -403,9 +408,7 @@ class _Making:
             if dtype is ir.f64 and not fast:
                 made = whole.optimized()
             else:
-                pipeline = (passes.fast_math, *passes.PIPELINE) if fast else passes.PIPELINE
-                narrow = partial(passes.as_dtype, dtype=dtype)
-                made = passes.run((narrow, *pipeline), whole.ir)
+                made = passes.run(pipeline(dtype, fast), whole.ir)
         self.stages.update(whole.stages)
         self.stages.setdefault("passes", time.perf_counter() - start)
         return made
@@ -449,7 +452,7 @@ class _Making:
             record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
             checks=place.checks,
             loops=place.loops is not None,
-            in_lanes=place.groups(_vectors(self.options)) is not None,
+            in_lanes=place.groups(vectors_of(self.options)) is not None,
             team=None if team is None else (-(-team.workspace // 8), len(team.shares)),
             work=place.work,
         )
@@ -459,7 +462,7 @@ class _Making:
         return Program(
             **{f.name: getattr(signature, f.name) for f in fields(Signature)},
             lower=lambda wrappers: _lower(self.place, self.options, wrappers),
-            batch_workspace=lambda: self.place.batch_workspace(_vectors(self.options)),
+            batch_workspace=lambda: self.place.batch_workspace(vectors_of(self.options)),
             support=_support,
             entry=_entry,
             sharing=_sharing if self.threads > 1 else None,
@@ -479,11 +482,24 @@ class _Making:
         )
 
 
+def pipeline(dtype: ir.DType, fastmath: bool) -> tuple[passes.Pass, ...]:
+    """The passes that give the IR of a kernel in some precision and algebra."""
+    if dtype is ir.f64 and not fastmath:
+        return passes.PIPELINE
+    narrow = partial(passes.as_dtype, dtype=dtype)
+    return (narrow, *((passes.fast_math,) if fastmath else ()), *passes.PIPELINE)
+
+
+def lowering(fn: ir.Function) -> tuple[passes.Pass, ...]:
+    """The passes from `fn`, which has been optimised, to what machine code is made of."""
+    if back_ends().is_long(fn):
+        return (passes.group_calls,)
+    return (*passes.LOWERING, passes.contract)
+
+
 def lowered(fn: ir.Function) -> ir.Function:
     """`fn`, which has been optimised, in what machine code is made of."""
-    if back_ends().is_long(fn):
-        return passes.group_calls(fn)
-    return passes.run((*passes.LOWERING, passes.contract), fn)
+    return passes.run(lowering(fn), fn)
 
 
 def _support() -> str:
@@ -503,10 +519,10 @@ def _sharing() -> str:
 
 def _lower(place: Layout, options: dict[str, Any], wrappers: Sequence[str]) -> str:
     """The LLVM text of the given wrappers."""
-    return back_ends().lower(place, wrappers, options["fastmath"], _vectors(options))
+    return back_ends().lower(place, wrappers, options["fastmath"], vectors_of(options))
 
 
-def _vectors(options: dict[str, Any]) -> VectorMath:
+def vectors_of(options: dict[str, Any]) -> VectorMath:
     """The vectors of the machine that the code is for."""
     if options["target"] != runtime.HOST:
         return back_ends().VectorMath()
