@@ -1,0 +1,90 @@
+"""What belongs together: parts of the source, lines of every stage, lines of the code.
+
+A key names a value of the final IR by where it stands there, `7.0`, or a parameter, `1.2`. Whatever
+comes from a value has its key.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from symdiff.explain.numbering import Numbers, origins
+from symdiff.explain.source import Source
+from symdiff.ir import PARAM, Function, Location, Value, with_nested
+
+Keys = tuple[str, ...]
+Span = tuple[int, int]
+
+
+def key(place: Location) -> str:
+    """The key of a value or a parameter at `place` in the final IR."""
+    return f"{place[0]}.{place[1]}"
+
+
+class Links:
+    """The keys of everything that comes before the final IR.
+
+    Attributes:
+        spans: parts of the source text, and the keys of what they became; no two overlap, but one
+            may lie inside of the other.
+    """
+
+    def __init__(self, source: Source, final: Function) -> None:
+        self.places = {value: key(place) for value, place in origins(final).items()}
+        self.source = source
+        self._count = 0
+        self._by_number: dict[int, str] = {}
+        self._by_location: defaultdict[Location, list[str]] = defaultdict(list)
+        for part in with_nested(final):
+            for value in part.live():
+                if value.op is not PARAM and value.location is not None:
+                    self._by_location[value.location].append(self.places[value])
+        computed = [value for value in final.live() if value.op is not PARAM]
+        self._by_number = {i: self.places[value] for i, value in enumerate(computed)}
+        self.spans = self._spans(final)
+
+    def _spans(self, final: Function) -> dict[Span, Keys]:
+        found: dict[Span, list[str]] = {}
+        for location, keys in self._by_location.items():
+            span = self.source.span(location)
+            if span is not None:
+                found.setdefault(span, []).extend(keys)
+        for start, end, position in self.source.parameters(final):
+            found.setdefault((start, end), []).append(key((1, position + 1)))
+        nested = _nested(found)
+        return {span: tuple(dict.fromkeys(found[span])) for span in nested}
+
+    def of(self, value: Value, numbers: Numbers, params: Sequence[str]) -> Keys:
+        """The keys of a value of an earlier stage, whose values have these numbers.
+
+        What did not survive has those of what comes from the same place.
+        """
+        if value.op is PARAM:
+            name = value.attr("name")
+            return (key((1, params.index(name) + 1)),) if name in params else ()
+        number = numbers.get(value)
+        if number in self._by_number:
+            return (self._by_number[number],)
+        if value.location is None:
+            return ()
+        return tuple(self._by_location.get(value.location, ()))
+
+
+def _nested(spans: Iterable[Span]) -> list[Span]:
+    """Those of `spans` that lie beside or inside of each other, outer ones first."""
+    kept: list[Span] = []
+    open_: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s[0], -s[1])):
+        while open_ and open_[-1][1] <= span[0]:
+            open_.pop()
+        if not open_ or span[1] <= open_[-1][1]:
+            kept.append(span)
+            open_.append(span)
+    return kept
+
+
+def use_of(keys: Iterable[str], uses: Mapping[str, str]) -> str:
+    """What the values with these keys serve together: "value", "derivative", "both" or ""."""
+    kinds = {uses[k] for k in keys if uses.get(k)}
+    return kinds.pop() if len(kinds) == 1 else "both" if kinds else ""
