@@ -123,7 +123,9 @@ class LatexStyle(Style):
         return super().parenthesised(form, place, term)
 
     def join(self, op: Op, template: str, operands: Sequence[str], attrs: Mapping[str, Any]) -> str:
-        if op is mul and self.beginning(operands[1])[0].isdigit():  # 2 3^{x} would read as one number
+        if (
+            op is mul and self.beginning(operands[1])[0].isdigit()
+        ):  # 2 3^{x} would read as one number
             template = r"{} \cdot {}"
         return super().join(op, template, operands, attrs)
 

@@ -80,8 +80,9 @@ def debug_info(text: str) -> str:
             continue
         if line == "}":
             scope = None
-        # A call that may be inlined must have a location; line 0 is none.
-        place = origin or ((0, 0) if _CALLED.match(line) else None)
+        # Line 0 is none. Without any, an instruction would pass for part of the one before it, and
+        # LLVM refuses calls that it may inline.
+        place = origin or ((0, 0) if line.startswith("  ") else None)
         if scope is None or place is None:
             result.append(line)
             continue

@@ -75,7 +75,10 @@ def explain(
 def explain_function(
     primal: Function, whole: Function, output: str, source: Any, options: dict[str, Any]
 ) -> Explanation:
-    """The explanation of `whole`, which is `output` of `primal`; `source` is what that was, or None."""
+    """The explanation of `whole`, which is `output` of `primal`.
+
+    `source` is what `primal` was read from, or None where that is not known.
+    """
     texts = import_module("symdiff.explain.source")  # loaded when first used, with all back ends
     making = import_module("symdiff.explain.making")
     text = texts.Source("", "") if source is None else texts.source_of(source)

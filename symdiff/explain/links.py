@@ -7,10 +7,11 @@ comes from a value has its key.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from symdiff.explain.numbering import Numbers, origins
 from symdiff.explain.source import Source
+from symdiff.explain.uses import BOTH, DERIVATIVE, VALUE
 from symdiff.ir import PARAM, Function, Location, Value, with_nested
 
 Keys = tuple[str, ...]
@@ -33,8 +34,7 @@ class Links:
     def __init__(self, source: Source, final: Function) -> None:
         self.places = {value: key(place) for value, place in origins(final).items()}
         self.source = source
-        self._count = 0
-        self._by_number: dict[int, str] = {}
+        self._params = {name: key((1, i)) for i, name in enumerate(final.param_names, 1)}
         self._by_location: defaultdict[Location, list[str]] = defaultdict(list)
         for part in with_nested(final):
             for value in part.live():
@@ -55,14 +55,14 @@ class Links:
         nested = _nested(found)
         return {span: tuple(dict.fromkeys(found[span])) for span in nested}
 
-    def of(self, value: Value, numbers: Numbers, params: Sequence[str]) -> Keys:
+    def of(self, value: Value, numbers: Numbers) -> Keys:
         """The keys of a value of an earlier stage, whose values have these numbers.
 
         What did not survive has those of what comes from the same place.
         """
         if value.op is PARAM:
-            name = value.attr("name")
-            return (key((1, params.index(name) + 1)),) if name in params else ()
+            found = self._params.get(value.attr("name"))
+            return () if found is None else (found,)
         number = numbers.get(value)
         if number in self._by_number:
             return (self._by_number[number],)
@@ -85,6 +85,9 @@ def _nested(spans: Iterable[Span]) -> list[Span]:
 
 
 def use_of(keys: Iterable[str], uses: Mapping[str, str]) -> str:
-    """What the values with these keys serve together: "value", "derivative", "both" or ""."""
-    kinds = {uses[k] for k in keys if uses.get(k)}
-    return kinds.pop() if len(kinds) == 1 else "both" if kinds else ""
+    """What the values with these keys serve: "value", "derivative", "both" or "".
+
+    Of what a part of the source became, the value itself counts, not what its derivative adds.
+    """
+    kinds = {uses.get(k, "") for k in keys}
+    return next((kind for kind in (BOTH, VALUE, DERIVATIVE) if kind in kinds), "")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
-from symdiff import ir
+from symdiff import ir, runtime
 from symdiff.explain.explanation import Explanation
 from symdiff.explain.links import Links, key, use_of
 from symdiff.explain.machine import machine_of
-from symdiff.explain.numbering import numbered, origins, relocated
+from symdiff.explain.numbering import numbered, relocated
 from symdiff.explain.source import Source
-from symdiff.explain.stages import Stage, Step, compared, first_sentence, run_one_by_one
+from symdiff.explain.stages import Stage, Step, compared, run_one_by_one
 from symdiff.explain.typeset import Equation, typeset
 from symdiff.explain.uses import count_uses, served
-from symdiff.functions import DTYPES, Function, collector_paused, compiled, lowering, pipeline
+from symdiff.functions import (
+    DTYPES,
+    Function,
+    back_ends,
+    collector_paused,
+    compiled,
+    lowering,
+    pipeline,
+)
 from symdiff.ir import PARAM, Location, Value
 
 _DERIVED: Final = "Value and derivatives in one function; what both need is there once."
@@ -24,6 +31,8 @@ def explanation_of(
     primal: Function, whole: Function, output: str, source: Source, options: dict[str, Any]
 ) -> Explanation:
     """The explanation of `whole`, which is `primal` or a derivative of it."""
+    back_ends()  # so that loading it is not taken for a stage
+    runtime.vector_lanes()
     kernel = compiled(whole, {**options, "threads": 1, "cache": False})
     with collector_paused():
         return _explained(primal, whole, output, source, options, kernel)
@@ -54,17 +63,19 @@ def _explained(
     values = len(primal.ir.outputs)
     only = output in ("grad", "jacobian", "hessian")
     served_by = served(fn, 0 if only else values)
-    uses = {links.places[value]: use for value, use in served_by.items() if value in links.places}
-    start = time.perf_counter()
+    uses = {
+        links.places[value]: use
+        for value, use in served_by.items()
+        if value in links.places and value.op is not PARAM
+    }
     machine = machine_of(marked, options)
-    del start
     return Explanation(
         name=whole.name,
         output=output,
         options={name: options[name] for name in ("dtype", "fastmath", "target")},
         parameters={p.attr("name"): str(p.type) for p in fn.params},
         source=source,
-        formula=_formula(primal, stages[0], links, fn, uses),
+        formula=_formula(primal, stages[0], links, uses),
         equations=typeset(marked, lambda place: _attribute((key(place),), uses)),
         stages=stages,
         final=final,
@@ -85,14 +96,14 @@ def _explained(
 
 
 def _formula(
-    primal: Function, stage: Stage, links: Links, final: ir.Function, uses: dict[str, str]
+    primal: Function, stage: Stage, links: Links, uses: dict[str, str]
 ) -> list[Equation] | None:
     """The primal as equations, whose parts have the keys of what they became."""
     places: dict[Value, Location] = {}
     keys: dict[Location, tuple[str, ...]] = {}
     for part in ir.with_nested(primal.ir):
         for value in dict.fromkeys((*part.params, *part.live())):
-            found = links.of(value, stage.numbers, final.param_names)
+            found = links.of(value, stage.numbers)
             if found:
                 places[value] = (len(places), 0)
                 keys[places[value]] = found
@@ -103,6 +114,3 @@ def _formula(
 
 def _attribute(keys: tuple[str, ...], uses: dict[str, str]) -> str:
     return f'data-keys="{" ".join(keys)}" class="part {use_of(keys, uses)}"'
-
-
-__all__ = ["explanation_of"]

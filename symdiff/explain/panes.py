@@ -143,6 +143,8 @@ def _title(name: str, symbol: str) -> str:
     kind = name.removeprefix(f"{symbol}.").split(".")
     if not name.startswith(f"{symbol}."):
         return f"{name}: vector mathematics" if name.startswith(_LIBRARY) else name
+    if kind[0] in ("pack", "unpack"):
+        return f"{name}: {'points to lanes' if kind[0] == 'pack' else 'lanes to points'}"
     last = re.sub(r"\d+$", "", kind[-1])
     meaning = {
         "many": "many points, in the lanes of vectors",
@@ -152,8 +154,6 @@ def _title(name: str, symbol: str) -> str:
         "nest": "loops over many points at once" if "wide" in kind else "loops",
         "chunk": "a piece of the computation",
         "loop": "the body of a loop",
-        "f64": "points to lanes and back" if kind[0] in ("pack", "unpack") else "",
-        "f32": "points to lanes and back" if kind[0] in ("pack", "unpack") else "",
         "dgemm": "a matrix product by BLAS",
         "sgemm": "a matrix product by BLAS",
     }.get(last, "")
