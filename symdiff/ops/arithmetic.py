@@ -73,12 +73,22 @@ mul = elementwise(
     aliases=("multiply",),
 )
 
+
+def _over(z: Value, y: Value, x: Value, out: Value) -> Value:
+    """z / y, which next to a reciprocal, out = 1 / y, is a product."""
+    reciprocal = x.literal is not None and x.literal.scalar == 1.0
+    return mul(z, out) if reciprocal else div(z, y)
+
+
 div = elementwise(
     "div",
     value=np.divide,
     # One division serves both: xbar = bar / y, ybar = -(bar / y) * out.
-    partials=(lambda out, x, y: div(1.0, y), lambda out, x, y: neg(div(out, y))),
-    vjp=(lambda bar, out, x, y: div(bar, y), lambda bar, out, x, y: neg(mul(div(bar, y), out))),
+    partials=(lambda out, x, y: div(1.0, y), lambda out, x, y: neg(_over(out, y, x, out))),
+    vjp=(
+        lambda bar, out, x, y: div(bar, y),
+        lambda bar, out, x, y: neg(mul(_over(bar, y, x, out), out)),
+    ),
     emit=lambda b, x, y: b.div(x, y),
     exact=lambda mp, x, y: x / y,
     notation=Notation(
