@@ -39,6 +39,7 @@ from symdiff.errors import (
     TraceError,
     UnsupportedError,
 )
+from symdiff.explain import Explanation, explain
 from symdiff.flat import FlatFunction, flat, ravel
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
@@ -51,6 +52,7 @@ __all__ = [
     "CompileError",
     "Cost",
     "DifferentiationError",
+    "Explanation",
     "FlatFunction",
     "Function",
     "IRError",
@@ -69,6 +71,7 @@ __all__ = [
     "compile",
     "custom_jvp",
     "custom_vjp",
+    "explain",
     "flat",
     "fori_loop",
     "function",

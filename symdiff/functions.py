@@ -433,6 +433,11 @@ class _Making:
         self.stages["lowering"] = time.perf_counter() - start
         return made
 
+    def lanes(self) -> int:
+        """How many points of a batch are computed at once."""
+        groups = self.place.groups(vectors_of(self.options))
+        return 1 if groups is None else groups.lanes
+
     def signature(self) -> Signature:
         """What the runtime has to know besides the code."""
         fn, place, whole, team = self.fn, self.place, self.whole, self.place.team
@@ -474,6 +479,7 @@ class _Making:
                 "numpy": lambda: texts().numpy_source(self.expanded),
                 "loops": lambda: back_ends().loop_text(self.place),
                 "cost": self.whole.cost,
+                "lanes": self.lanes,
             },
             recipe=(compiled, (self.whole, self.options)),
             target=self.options["target"],

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from symdiff.explain.numbering import Numbers, origins
 from symdiff.explain.source import Source
 from symdiff.explain.uses import BOTH, DERIVATIVE, VALUE
-from symdiff.ir import PARAM, Function, Location, Value, with_nested
+from symdiff.ir import CONST, PARAM, Function, Location, Value, with_nested
 
 Keys = tuple[str, ...]
 Span = tuple[int, int]
@@ -38,11 +38,34 @@ class Links:
         self._by_location: defaultdict[Location, list[str]] = defaultdict(list)
         for part in with_nested(final):
             for value in part.live():
-                if value.op is not PARAM and value.location is not None:
-                    self._by_location[value.location].append(self.places[value])
+                where = value.location
+                if value.op is not PARAM and where is not None and self._belongs(value):
+                    self._by_location[where].append(self.places[value])
         computed = [value for value in final.live() if value.op is not PARAM]
         self._by_number = {i: self.places[value] for i, value in enumerate(computed)}
         self.spans = self._spans(final)
+        self._spans_of: defaultdict[str, list[Span]] = defaultdict(list)
+        for span, keys in self.spans.items():
+            for k in keys:
+                self._spans_of[k].append(span)
+
+    def _belongs(self, value: Value) -> bool:
+        """Whether the value is there for what stands at its location.
+
+        A constant may have been there before, for another part of the formula: it belongs to a
+        number that is written out.
+        """
+        if value.op is not CONST:
+            return True
+        span = self.source.span(value.location)
+        written = "" if span is None else self.source.text[slice(*span)]
+        return written.replace(".", "").isalnum()
+
+    def excerpt(self, keys: Iterable[str]) -> str:
+        """The shortest part of the source text that became one of the values with these keys."""
+        spans = [s for k in keys for s in self._spans_of.get(k, ())]
+        start, end = min(spans, key=lambda s: s[1] - s[0], default=(0, 0))
+        return " ".join(self.source.text[start:end].split())
 
     def _spans(self, final: Function) -> dict[Span, Keys]:
         found: dict[Span, list[str]] = {}

@@ -28,6 +28,7 @@ class Machine:
     """The texts of the back end, and what they say.
 
     Attributes:
+        symbol: what the machine code calls the function.
         panes: the loop IR (for arrays), LLVM, assembly, and C where C has all operations.
         lanes: how many points a batch computes at once.
         calls: functions of C's mathematics that one point calls, and how often they stand there.
@@ -36,6 +37,7 @@ class Machine:
         workspace: bytes of scratch memory for one point.
     """
 
+    symbol: str
     panes: tuple[Pane, ...]
     lanes: int
     calls: Mapping[str, int]
@@ -78,6 +80,7 @@ def machine_of(fn: Function, options: Mapping[str, Any]) -> Machine:
     except UnsupportedError:
         pass  # an operation that C does not have
     return Machine(
+        symbol=place.symbol,
         panes=tuple(panes),
         lanes=1 if groups is None else groups.lanes,
         calls=library_calls(asm, place.symbol),

@@ -164,8 +164,7 @@ def library_calls(assembly: Pane, symbol: str) -> dict[str, int]:
     """The functions of C's mathematics that machine code for one point calls, and how often."""
     found: Counter[str] = Counter()
     for section in assembly.sections:
-        name = section.title.partition(":")[0]
-        if section.aside or not _of_one_point(name, symbol):
+        if section.aside or not is_of_one_point(section, symbol):
             continue
         for line in section.lines:
             called = _CALL.match(line.text)
@@ -174,8 +173,9 @@ def library_calls(assembly: Pane, symbol: str) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _of_one_point(name: str, symbol: str) -> bool:
-    parts = name.removeprefix(symbol).split(".")
+def is_of_one_point(section: Section, symbol: str) -> bool:
+    """Whether a function computes one point, rather than many at once."""
+    parts = section.title.partition(":")[0].removeprefix(symbol).split(".")
     return not {"wide", "many", "group", "batch", "pack", "unpack"} & set(parts)
 
 

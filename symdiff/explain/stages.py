@@ -76,10 +76,10 @@ def run_one_by_one(passes: Sequence[Pass], fn: Function) -> list[Step]:
 
 
 def first_sentence(text: str | None) -> str:
-    """The first sentence of a docstring, in one line."""
-    paragraph = (text or "").strip().partition("\n\n")[0]
+    """The first sentence of a docstring, in one line; `fn` is the function that it speaks of."""
+    paragraph = (text or "").strip().partition("\n\n")[0].replace("`fn`", "the function")
     sentence, dot, _ = " ".join(paragraph.split()).partition(". ")
-    return sentence + ("." if dot else "")
+    return sentence[:1].upper() + sentence[1:] + ("." if dot else "")
 
 
 def compared(steps: Sequence[Step], final: int) -> list[Stage]:

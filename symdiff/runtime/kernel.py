@@ -11,6 +11,7 @@ from symdiff.runtime.bound import BoundKernel, bind_memory
 from symdiff.runtime.code import Code
 from symdiff.runtime.dispatch import Dispatcher
 from symdiff.runtime.entry import Module
+from symdiff.runtime.notebook import table_of
 from symdiff.runtime.once import once
 from symdiff.runtime.program import Program
 from symdiff.runtime.tables import Table
@@ -133,6 +134,9 @@ class Kernel:
     def __repr__(self) -> str:
         threads = f", threads={self.threads}" if self.threads > 1 else ""
         return f"<symdiff kernel {self.name}({', '.join(self.parameters)}){threads}>"
+
+    def _repr_html_(self) -> str:
+        return table_of(self._program, self.code_size)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at the given arguments.
