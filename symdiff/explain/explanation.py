@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,16 +75,11 @@ class Explanation:
         """A page of HTML with nothing outside of it: it needs neither files nor a network."""
         return import_module("symdiff.explain.html").page_of(self)
 
-    def save(self, path: str | Path) -> Path:
-        """Write the page of `html` to a file.
-
-        >>> import symdiff as sd
-        >>> sd.explain("x*sin(y)").save(tmp_path / "report.html").name
-        'report.html'
-        """
-        file = Path(path)
-        file.write_text(self.html(), encoding="utf-8")
-        return file
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page of `html` to a file."""
+        page = self.html()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(page)
 
     def facts(self) -> dict[str, Any]:
         """The figures of the report, as JSON takes them."""
@@ -124,5 +118,4 @@ class Explanation:
         return f"<symdiff explanation of {self.name}>"
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.html(), quote=True)
-        return f'<iframe srcdoc="{page}" style="width:100%;height:50rem;border:0"></iframe>'
+        return import_module("symdiff.explain.html").frame_of(self)

@@ -45,6 +45,12 @@ def page_of(explanation: Explanation) -> str:
     )
 
 
+def frame_of(explanation: Explanation) -> str:
+    """The page in a frame, as notebooks take it."""
+    page = escape(page_of(explanation), quote=True)
+    return f'<iframe srcdoc="{page}" style="width:100%;height:50rem;border:0"></iframe>'
+
+
 def _header(e: Explanation) -> str:
     options = [e.options["dtype"]]
     options += ["fastmath"] if e.options["fastmath"] else []

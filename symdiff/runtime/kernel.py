@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from symdiff.ir import Leaf
@@ -11,7 +12,6 @@ from symdiff.runtime.bound import BoundKernel, bind_memory
 from symdiff.runtime.code import Code
 from symdiff.runtime.dispatch import Dispatcher
 from symdiff.runtime.entry import Module
-from symdiff.runtime.notebook import table_of
 from symdiff.runtime.once import once
 from symdiff.runtime.program import Program
 from symdiff.runtime.tables import Table
@@ -136,7 +136,8 @@ class Kernel:
         return f"<symdiff kernel {self.name}({', '.join(self.parameters)}){threads}>"
 
     def _repr_html_(self) -> str:
-        return table_of(self._program, self.code_size)
+        notebook: Any = import_module("symdiff.runtime.notebook")  # nobody else needs it
+        return notebook.table_of(self._program, self.code_size)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at the given arguments.
