@@ -31,8 +31,9 @@ def excerpts(e: sd.Explanation, name: str, pattern: str) -> set[str]:
     """The parts of the source that the lines which match come from."""
     return {
         e.links.excerpt([key(line.origin)]) if line.origin else ""
-        for line in pane(e, name).lines
-        if re.search(pattern, line.text)
+        for section in pane(e, name).sections
+        for line in section.lines
+        if not section.aside and re.search(pattern, line.text)
     }
 
 
@@ -136,7 +137,7 @@ def test_lines_of_python_are_found() -> None:
     e = sd.explain(model)
     assert text_of(e, "exp ") == "return a + np.exp(a)"
     assert text_of(e, "sincos") == "a = np.sin(x) * y"
-    assert excerpts(e, "asm", r"\bexp\b") == {"return a + np.exp(a)"}
+    assert excerpts(e, "asm", r"(call\w*|bl)\s+_?exp\b") == {"return a + np.exp(a)"}
 
 
 def test_bodies_of_loops_are_numbered_where_they_are_printed() -> None:
