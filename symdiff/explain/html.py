@@ -118,8 +118,8 @@ def source_html(text: str, links: Links, uses: Mapping[str, str]) -> str:
 
 def _equations(equations: Sequence[Equation]) -> str:
     rows = "".join(
-        f"<tr><td><math>{row.left}</math></td><td><math><mo>=</mo></math></td>"
-        f"<td><math>{row.right}</math></td></tr>"
+        f'<tr><td><math displaystyle="true">{row.left}</math></td><td><math><mo>=</mo></math></td>'
+        f'<td><math displaystyle="true">{row.right}</math></td></tr>'
         for row in equations
     )
     return f'<div class="equations" tabindex="0" data-walk><table>{rows}</table></div>'

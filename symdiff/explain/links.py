@@ -75,6 +75,9 @@ class Links:
                 found.setdefault(span, []).extend(keys)
         for start, end, position in self.source.parameters(final):
             found.setdefault((start, end), []).append(key((1, position + 1)))
+        for span in list(found):
+            for other in self.source.repeated(*span):
+                found.setdefault(other, found[span])
         nested = _nested(found)
         return {span: tuple(dict.fromkeys(found[span])) for span in nested}
 

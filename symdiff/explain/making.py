@@ -22,7 +22,7 @@ from symdiff.functions import (
     lowering,
     pipeline,
 )
-from symdiff.ir import PARAM, Location, Value
+from symdiff.ir import CONST, PARAM, Location, Value
 
 _DERIVED: Final = "Value and derivatives in one function; what both need is there once."
 
@@ -66,7 +66,7 @@ def _explained(
     uses = {
         links.places[value]: use
         for value, use in served_by.items()
-        if value in links.places and value.op is not PARAM
+        if value in links.places and value.op is not PARAM and value.op is not CONST
     }
     machine = machine_of(marked, options)
     return Explanation(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from symdiff.ir import PARAM, Function, Location
+from symdiff.ir import Function, Location
+
+_CALLED: Final = re.compile(r"[^\W\d]\w*\(")
+_LONG: Final = 20_000  # characters of a formula in which nobody looks for what is written twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,21 @@ class Source:
         line = lines[row].rstrip("\n")
         return before + len(line) - len(line.lstrip()), before + len(line)
 
+    def repeated(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Where else in a formula stands what is between two offsets, if that is a call.
+
+        A value that is written twice is there once, and comes from where it was read first. Calls
+        mean the same wherever they stand, as long as no name is given a new meaning: a part that
+        does mean something else became a value of its own.
+        """
+        call = self.text[start:end]
+        plain = self.kind == "text" and len(self.text) <= _LONG and "=" not in self.text
+        if not plain or not _is_call(call):
+            return []
+        pattern = rf"(?<![\w.]){re.escape(call)}"
+        places = (match.start() for match in re.finditer(pattern, self.text))
+        return [(place, place + len(call)) for place in places if place != start]
+
     def parameters(self, fn: Function) -> list[tuple[int, int, int]]:
         """Where in a text the names of parameters stand: start, end and position among them."""
         if self.kind != "text":
@@ -54,6 +71,18 @@ class Source:
             for match in re.finditer(r"[^\W\d]\w*", self.text)
             if match[0] in places
         ]
+
+
+def _is_call(text: str) -> bool:
+    """Whether `text` is a name and what is in its parentheses, and no more."""
+    if _CALLED.match(text) is None:
+        return False
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == ")" and not depth:
+            return place == len(text) - 1
+    return False
 
 
 def source_of(given: Any) -> Source:
@@ -69,13 +98,3 @@ def source_of(given: Any) -> Source:
         text = textwrap.dedent("".join(lines)).rstrip("\n")
         return Source("python", text, max(1, first), inspect.getsourcefile(function) or "")
     return Source("", str(given))
-
-
-def known_parts(source: Source, functions: Iterable[Function]) -> bool:
-    """Whether any value of `functions` says where in the text it comes from."""
-    return any(
-        source.span(value.location) is not None
-        for fn in functions
-        for value in fn.live()
-        if value.op is not PARAM
-    )

@@ -54,6 +54,14 @@ def test_lines_of_the_ir_come_from_the_parts_that_they_compute(scalar: sd.Explan
     assert text_of(scalar, "add %2, %4") == FORMULA
 
 
+def test_a_call_that_is_written_twice_is_linked_twice() -> None:
+    text = "sin(x)*y + cos(x) - sin(x) + arcsin(x)"
+    e = sd.explain(text)
+    sines = [e.links.spans[span] for span in e.links.spans if text[slice(*span)] == "sin(x)"]
+    assert len(sines) == 2
+    assert sines[0] == sines[1]
+
+
 def test_calls_of_the_library_come_from_the_functions(scalar: sd.Explanation) -> None:
     assert excerpts(scalar, "asm", r"call\w*\s+_?sincos\b|\bbl\s+_?sincos\b") == {"sin(x)"}
     assert excerpts(scalar, "asm", r"call\w*\s+_?exp\b|\bbl\s+_?exp\b") == {"exp(x*y)"}
@@ -198,3 +206,11 @@ def test_marks_become_locations_of_the_function_they_stand_in() -> None:
 def test_other_targets_are_explained_too() -> None:
     e = sd.explain(FORMULA, target="aarch64-linux-gnu")
     assert excerpts(e, "asm", r"\bbl\s+exp\b") == {"exp(x*y)"}
+
+
+def test_what_only_looks_like_a_call_is_linked_once() -> None:
+    text = "2*sin(x)*cos(x) + y/sin(x)*cos(x)"
+    spans = sd.explain(text).links.spans
+    parts = [text[slice(*span)] for span in spans]
+    assert parts.count("sin(x)") == 2
+    assert "sin(x)*cos(x)" not in parts
