@@ -41,6 +41,8 @@ from symdiff.errors import (
 )
 from symdiff.explain import Explanation, explain
 from symdiff.flat import FlatFunction, flat, ravel
+from symdiff.graph import ComputationGraph, Node
+from symdiff.parser import as_gate as gate
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
 
@@ -50,6 +52,7 @@ __all__ = [
     "ArgumentError",
     "BoundKernel",
     "CompileError",
+    "ComputationGraph",
     "Cost",
     "DifferentiationError",
     "Explanation",
@@ -59,6 +62,7 @@ __all__ = [
     "IndexRangeError",
     "Kernel",
     "NeedsShapes",
+    "Node",
     "ParseError",
     "Report",
     "ShapeError",
@@ -75,6 +79,7 @@ __all__ = [
     "flat",
     "fori_loop",
     "function",
+    "gate",
     "grad",
     "hessian",
     "hvp",

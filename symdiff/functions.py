@@ -15,8 +15,9 @@ import numpy as np
 
 from symdiff import autodiff, ir, parser, passes, runtime
 from symdiff.arguments import Arguments, TracedArgument, scan
+from symdiff.donation import matched
 from symdiff.errors import ArgumentError
-from symdiff.ops import OPS
+from symdiff.ops import OPS, gate, gate_backward
 from symdiff.passes import OperationCount
 from symdiff.runtime import Kernel, Operand, Program, Signature
 
@@ -27,6 +28,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "target": "host",
     "threads": 1,
     "cache": True,
+    "donate": (),
 }
 
 if TYPE_CHECKING:
@@ -381,7 +383,13 @@ def kernel_key(digest: bytes | None, options: dict[str, Any]) -> bytes | None:
     if digest is None or not options["cache"]:
         return None
     threads = runtime.thread_count(options["threads"])  # how loops are cut depends on it
-    chosen = (DTYPES[options["dtype"]].name, bool(options["fastmath"]), options["target"], threads)
+    chosen: tuple[Any, ...] = (
+        DTYPES[options["dtype"]].name,
+        bool(options["fastmath"]),
+        options["target"],
+        threads,
+        options["donate"],
+    )
     return ir.digest([digest, repr(chosen).encode("utf-8", "surrogatepass")])
 
 
@@ -416,6 +424,7 @@ class _Making:
     @cached_property
     def expanded(self) -> ir.Function:
         """The IR in the operations that every back end has."""
+        _require_operations(self.fn)
         with collector_paused():
             return passes.run(passes.LOWERING, self.fn)
 
@@ -425,11 +434,16 @@ class _Making:
         return runtime.thread_count(self.options["threads"])
 
     @cached_property
+    def donated(self) -> tuple[tuple[int, int], ...]:
+        """The outputs that take the memory of parameters, and these."""
+        return matched(self.fn, self.whole.arguments, self.options["donate"])
+
+    @cached_property
     def place(self) -> Layout:
         """How the code is laid out."""
         _, start = self.fn, time.perf_counter()
         with collector_paused():
-            made = back_ends().layout(lowered(self.fn), self.threads)
+            made = back_ends().layout(lowered(self.fn), self.threads, self.donated)
         self.stages["lowering"] = time.perf_counter() - start
         return made
 
@@ -460,6 +474,7 @@ class _Making:
             in_lanes=place.groups(vectors_of(self.options)) is not None,
             team=None if team is None else (-(-team.workspace // 8), len(team.shares)),
             work=place.work,
+            donated=self.donated,
         )
 
     def program(self, signature: Signature, key: bytes | None) -> Program:
@@ -505,7 +520,19 @@ def lowering(fn: ir.Function) -> tuple[passes.Pass, ...]:
 
 def lowered(fn: ir.Function) -> ir.Function:
     """`fn`, which has been optimised, in what machine code is made of."""
+    _require_operations(fn)
     return passes.run(lowering(fn), fn)
+
+
+def _require_operations(fn: ir.Function) -> None:
+    """Nothing, if `fn` is made of operations that can be compiled.
+
+    Raises:
+        UnsupportedError: it has a gate that needs numbers.
+    """
+    for value in fn.live():
+        if value.op in (gate, gate_backward):
+            raise value.attr("use").refusal()
 
 
 def _support() -> str:

@@ -10,11 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from symdiff import api, ir, passes
-from symdiff.check.points import Array, drawn, given, typed
+from symdiff.check.points import drawn
 from symdiff.check.problem import Problem, arguments, hold, pose
 from symdiff.check.references import EXACT_RESOLUTION, Exact, Probe, difference, levels, probes
 from symdiff.check.report import Report, Row, brief
 from symdiff.errors import ArgumentError
+from symdiff.points import Array, given, typed
 
 __all__ = ["Report", "Row", "brief", "check"]
 
@@ -59,7 +60,7 @@ def check(
         >>> [(row.parameter, row.shape, row.verdict) for row in report.rows]
         [('W', (2, 2), 'ok'), ('x', (2,), 'ok')]
     """
-    fn = typed(source, at, args)
+    fn = typed(api.function(source, args), at)
     if not fn.parameters:
         raise ArgumentError("nothing to check: the function has no parameters")
     problem = pose(fn)

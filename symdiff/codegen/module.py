@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from symdiff.codegen.chunks import CHUNK, SMALL, Plan, plan_chunks
 from symdiff.codegen.lanes import Groups, GroupWriter, Item, group_function
@@ -34,15 +34,16 @@ from symdiff.codegen.llvm import (
     require_scalars,
     transfer_loop,
 )
-from symdiff.codegen.loops import Program as LoopProgram
-from symdiff.codegen.loops import build_program, has_tensors, print_program
-from symdiff.codegen.loops.module import grouped, lower_program
-from symdiff.codegen.loops.teams import Team, team_of
 from symdiff.codegen.points import points_function
+from symdiff.codegen.tensors import has_tensors
 from symdiff.codegen.vectors import NO_VECTORS, VectorMath
-from symdiff.codegen.work import of_function, of_program
+from symdiff.codegen.work import of_function
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
+
+if TYPE_CHECKING:
+    from symdiff.codegen.loops import Program as LoopProgram
+    from symdiff.codegen.loops import Team
 
 RELEASE_GIL_ABOVE: Final = 50_000  # work: some microseconds
 FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay visible
@@ -51,34 +52,45 @@ FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay
 FALLBACK_OFFSET: Final = 24
 
 
+def loop_room():  # pyright infers the module, which no annotation can name
+    """The room `symdiff.codegen.loops`, loaded with the first function of arrays."""
+    from symdiff.codegen import loops
+
+    return loops
+
+
 @dataclass(frozen=True)
 class Layout:
     """A lowered function and how its code is laid out.
 
     `plan` is how a huge body is cut, None for a small one. A huge one is generated as one module
     with every wrapper and without optimisation: it is too long to be compiled twice. Loops may run
-    on as many as `threads` threads.
+    on as many as `threads` threads. `donated` has positions of outputs, and of the parameters in
+    whose memory loops write them; straight-line code reads everything before it writes anything.
     """
 
     fn: Function
     plan: Plan | None
     loops: LoopProgram | None = None
     threads: int = 1
+    donated: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def team(self) -> Team | None:
         """The loops for several threads, where that is worth while for one point."""
-        return team_of(self.loops, self.threads) if self.loops and self.threads > 1 else None
+        if self.loops is None or self.threads == 1:
+            return None
+        return loop_room().team_of(self.loops, self.threads)
 
     @cached_property
     def work(self) -> int:
         """How long one point takes, in the units of `codegen.work`."""
-        return of_program(self.loops) if self.loops else of_function(self.fn)
+        return loop_room().of_program(self.loops) if self.loops else of_function(self.fn)
 
     @cached_property
     def loops_alone(self) -> LoopProgram:
         """The loops without BLAS, for an object file that is linked elsewhere."""
-        return build_program(self.fn, blas=False)
+        return loop_room().build_program(self.fn, False, self.donated)
 
     def groups(self, vectors: VectorMath) -> Groups | None:
         """How a batch is computed in the lanes of vectors; None where it goes point by point."""
@@ -87,7 +99,7 @@ class Layout:
         types = [v.type for v in (*self.fn.params, *self.fn.live())]
         lanes = vectors.lanes_of(t.dtype for t in types if hasattr(t, "dtype"))
         if self.loops is not None:
-            return grouped(self.loops, lanes)
+            return loop_room().grouped(self.loops, lanes)
         inputs, outputs = (
             tuple(Item(v.type.dtype, 1) for v in values)
             for values in (self.fn.params, self.fn.outputs)
@@ -120,10 +132,10 @@ class Layout:
         return len(self.fn.params) + len(self.fn.outputs) + self.plan.slot_count
 
 
-def layout(fn: Function, threads: int = 1) -> Layout:
+def layout(fn: Function, threads: int = 1, donated: tuple[tuple[int, int], ...] = ()) -> Layout:
     """The layout of `fn`, which must have only operations with an `emit` rule."""
     if has_tensors(fn):
-        return Layout(fn, None, build_program(fn), threads)
+        return Layout(fn, None, loop_room().build_program(fn, True, donated), threads, donated)
     return Layout(fn, plan_chunks(fn) if _is_huge(fn) else None)
 
 
@@ -144,7 +156,7 @@ def loop_text(place: Layout, traced: bool = False) -> str:
     """
     if place.loops is None:
         raise UnsupportedError(f"{place.fn.name} is straight-line code: it has no loops")
-    return print_program(place.loops, traced=traced)
+    return loop_room().print_program(place.loops, traced=traced)
 
 
 def lower(
@@ -169,7 +181,9 @@ def lower(
         program = place.loops_alone if tuple(wrappers) == ("c",) else place.loops
         groups = place.groups(vectors) if "many" in wrappers else None
         team = place.team if "team" in wrappers else None
-        return lower_program(program, place.symbol, wrappers, flags, vectors, groups, team, traced)
+        return loop_room().lower_program(
+            program, place.symbol, wrappers, flags, vectors, groups, team, traced
+        )
     require_scalars(place.fn)
     return _Module(place, FAST_FLAGS if fastmath else "", vectors, traced).text(wrappers)
 

@@ -36,30 +36,23 @@ class Links:
         self.source = source
         self._params = {name: key((1, i)) for i, name in enumerate(final.param_names, 1)}
         self._by_location: defaultdict[Location, list[str]] = defaultdict(list)
+        places: dict[Location, Span | None] = {}
         for part in with_nested(final):
             for value in part.live():
                 where = value.location
-                if value.op is not PARAM and where is not None and self._belongs(value):
+                if value.op is PARAM or where is None:
+                    continue
+                if where not in places:
+                    places[where] = source.span(value)
+                if value.op is not CONST or _is_number(source, places[where]):
                     self._by_location[where].append(self.places[value])
         computed = [value for value in final.live() if value.op is not PARAM]
         self._by_number = {i: self.places[value] for i, value in enumerate(computed)}
-        self.spans = self._spans(final)
+        self.spans = self._spans(final, places)
         self._spans_of: defaultdict[str, list[Span]] = defaultdict(list)
         for span, keys in self.spans.items():
             for k in keys:
                 self._spans_of[k].append(span)
-
-    def _belongs(self, value: Value) -> bool:
-        """Whether the value is there for what stands at its location.
-
-        A constant may have been there before, for another part of the formula: it belongs to a
-        number that is written out.
-        """
-        if value.op is not CONST:
-            return True
-        span = self.source.span(value.location)
-        written = "" if span is None else self.source.text[slice(*span)]
-        return written.replace(".", "").isalnum()
 
     def excerpt(self, keys: Iterable[str]) -> str:
         """The shortest part of the source text that became one of the values with these keys."""
@@ -67,10 +60,10 @@ class Links:
         start, end = min(spans, key=lambda s: s[1] - s[0], default=(0, 0))
         return " ".join(self.source.text[start:end].split())
 
-    def _spans(self, final: Function) -> dict[Span, Keys]:
+    def _spans(self, final: Function, places: Mapping[Location, Span | None]) -> dict[Span, Keys]:
         found: dict[Span, list[str]] = {}
         for location, keys in self._by_location.items():
-            span = self.source.span(location)
+            span = places[location]
             if span is not None:
                 found.setdefault(span, []).extend(keys)
         for start, end, position in self.source.parameters(final):
@@ -95,6 +88,14 @@ class Links:
         if value.location is None:
             return ()
         return tuple(self._by_location.get(value.location, ()))
+
+
+def _is_number(source: Source, span: Span | None) -> bool:
+    """Whether a number is written out there.
+
+    A constant may have been there before, for another part of the formula.
+    """
+    return span is not None and source.text[slice(*span)].replace(".", "").isalnum()
 
 
 def _nested(spans: Iterable[Span]) -> list[Span]:

@@ -14,6 +14,7 @@ from symdiff.explain.stages import Stage, Step, compared, run_one_by_one
 from symdiff.explain.typeset import Equation, typeset
 from symdiff.explain.uses import count_uses, served
 from symdiff.functions import (
+    DEFAULTS,
     DTYPES,
     Function,
     back_ends,
@@ -33,7 +34,7 @@ def explanation_of(
     """The explanation of `whole`, which is `primal` or a derivative of it."""
     back_ends()  # so that loading it is not taken for a stage
     runtime.vector_lanes()
-    kernel = compiled(whole, {**options, "threads": 1, "cache": False})
+    kernel = compiled(whole, {**DEFAULTS, **options, "cache": False})
     with collector_paused():
         return _explained(primal, whole, output, source, options, kernel)
 

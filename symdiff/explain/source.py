@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from symdiff.ir import Function, Location
+from symdiff.graph.place import place_of
+from symdiff.ir import Call, Function, Value
 
 _CALLED: Final = re.compile(r"[^\W\d]\w*\(")
 _LONG: Final = 20_000  # characters of a formula in which nobody looks for what is written twice
@@ -19,32 +22,51 @@ class Source:
     """A source text.
 
     Attributes:
-        kind: "text", whose locations are offsets; "python", whose locations are lines of a file;
-            or "" for what has no text of its own, such as a SymPy expression.
-        text: what the user wrote.
-        first: the number of the first line of `text` in its file.
-        file: the file, for Python.
+        kind: "text" for a formula, "python" for a function, or "" for what has no text of its
+            own, such as a SymPy expression.
+        text: what the user wrote, a function without the indentation of all its lines.
+        file: of a function, its file.
+        first: and the number of its first line there.
+        indent: and the characters of that indentation.
     """
 
     kind: str
     text: str
-    first: int = 1
     file: str = ""
+    first: int = 1
+    indent: int = 0
 
-    def span(self, location: Location | None) -> tuple[int, int] | None:
+    def span(self, value: Value) -> tuple[int, int] | None:
         """The offsets in `text` between which a value comes from; None where that is not known."""
+        location = value.location
         if location is None or not self.kind:
             return None
-        start, end = location
-        if self.kind == "text":
-            return (start, end) if 0 <= start < end <= len(self.text) else None
-        lines = self.text.splitlines(keepends=True)
-        row = start - self.first
-        if end or not 0 <= row < len(lines):  # in another function
+        if not isinstance(location, Call):
+            start, end = location
+            known = self.kind == "text" and 0 <= start < end <= len(self.text)
+            return (start, end) if known else None
+        place = place_of(value, None)
+        if place is None or place.file != self.file:
             return None
-        before = sum(map(len, lines[:row]))
-        line = lines[row].rstrip("\n")
-        return before + len(line) - len(line.lstrip()), before + len(line)
+        if place.column is None or place.end_column is None:
+            whole = self._offset(place.line, self.indent), self._offset(place.end_line, None)
+        else:
+            whole = (
+                self._offset(place.line, place.column - 1),
+                self._offset(place.end_line, place.end_column - 1),
+            )
+        start, end = whole
+        return None if start is None or end is None or end <= start else (start, end)
+
+    def _offset(self, line: int, column: int | None) -> int | None:
+        """The place in `text` of a column in a line of the file, from 0; without one, its end."""
+        lines = self.text.split("\n")
+        row = line - self.first
+        if not 0 <= row < len(lines):
+            return None  # in another function
+        before = sum(len(text) + 1 for text in lines[:row])
+        width = len(lines[row])
+        return before + (width if column is None else min(width, max(0, column - self.indent)))
 
     def repeated(self, start: int, end: int) -> list[tuple[int, int]]:
         """Where else in a formula stands what is between two offsets, if that is a call.
@@ -62,15 +84,35 @@ class Source:
         return [(place, place + len(call)) for place in places if place != start]
 
     def parameters(self, fn: Function) -> list[tuple[int, int, int]]:
-        """Where in a text the names of parameters stand: start, end and position among them."""
-        if self.kind != "text":
-            return []
+        """Where in the text the names of parameters stand: start, end and position among them.
+
+        Names that a function gives another meaning are left out.
+        """
         places = {name: i for i, name in enumerate(fn.param_names)}
         return [
-            (match.start(), match.end(), places[match[0]])
-            for match in re.finditer(r"[^\W\d]\w*", self.text)
-            if match[0] in places
+            (start, end, places[name])
+            for start, end, name in (self._names() if self.kind else ())
+            if name in places
         ]
+
+    def _names(self) -> Iterator[tuple[int, int, str]]:
+        """The names in the text, with their offsets."""
+        if self.kind == "text":
+            for match in re.finditer(r"[^\W\d]\w*", self.text):
+                yield match.start(), match.end(), match[0]
+            return
+        try:
+            nodes = [node for node in ast.walk(ast.parse(self.text)) if isinstance(node, ast.Name)]
+        except SyntaxError:  # a lambda within something else
+            return
+        lines = self.text.split("\n")
+        given = {node.id for node in nodes if not isinstance(node.ctx, ast.Load)}
+        for node in nodes:
+            row = node.lineno - 1
+            column = len(lines[row].encode()[: node.col_offset].decode())
+            start = self._offset(self.first + row, self.indent + column)
+            if node.id not in given and start is not None:
+                yield start, start + len(node.id), node.id
 
 
 def _is_call(text: str) -> bool:
@@ -95,6 +137,8 @@ def source_of(given: Any) -> Source:
             lines, first = inspect.getsourcelines(function)
         except (OSError, TypeError):  # typed at a prompt
             return Source("", "")
-        text = textwrap.dedent("".join(lines)).rstrip("\n")
-        return Source("python", text, max(1, first), inspect.getsourcefile(function) or "")
+        whole = "".join(lines).rstrip("\n")
+        text = textwrap.dedent(whole)
+        indent = len(whole.split("\n")[0]) - len(text.split("\n")[0])
+        return Source("python", text, function.__code__.co_filename, max(1, first), indent)
     return Source("", str(given))

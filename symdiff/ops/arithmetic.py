@@ -21,6 +21,7 @@ neg = elementwise(
     notation=Notation("-{}", "-{}", UNARY, (PRODUCT,)),  # -a * b is -(a * b) to the last bit
     samples=uniform(-3, 3),
     aliases=("negative",),
+    intuition="turns the sign of the upstream gradient",
 )
 
 
@@ -44,6 +45,7 @@ add = elementwise(
     notation=infix("+", SUM),
     commutative=True,
     samples=uniform(-3, 3, count=2),
+    intuition="distributes the upstream gradient to each summand",
 )
 
 sub = elementwise(
@@ -58,6 +60,7 @@ sub = elementwise(
     notation=infix("-", SUM),
     samples=uniform(-3, 3, count=2),
     aliases=("subtract",),
+    intuition="distributes the upstream gradient, with its sign turned for what is subtracted",
 )
 
 mul = elementwise(
@@ -71,6 +74,7 @@ mul = elementwise(
     commutative=True,
     samples=uniform(-3, 3, count=2),
     aliases=("multiply",),
+    intuition="switches: each factor gets the upstream gradient times the other factor",
 )
 
 
@@ -96,6 +100,8 @@ div = elementwise(
     ),
     samples=each((-3, 3), (0.5, 3)),
     aliases=("divide", "true_divide"),
+    intuition="the numerator gets the upstream gradient divided by the denominator; the "
+    "denominator's share grows as it comes near 0",
 )
 
 fma = elementwise(
@@ -116,6 +122,7 @@ sqrt = elementwise(
     notation=Notation("sqrt({})", r"\sqrt{{{}}}"),
     samples=uniform(0.1, 9),
     note="derivative inf at 0",
+    intuition="scales the upstream gradient by 1/(2 sqrt(x)), without bound near 0",
 )
 
 cbrt = elementwise(
@@ -127,6 +134,7 @@ cbrt = elementwise(
     notation=Notation("cbrt({})", r"\sqrt[3]{{{}}}"),
     samples=signed(0.1, 9),
     note="derivative inf at 0",
+    intuition="scales the upstream gradient by 1/(3 cbrt(x)^2), without bound near 0",
 )
 
 abs = elementwise(
@@ -140,6 +148,7 @@ abs = elementwise(
     samples=signed(0.1, 3),
     aliases=("absolute", "fabs", "Abs"),
     note="derivative 0 at 0",
+    intuition="passes the upstream gradient on with the sign of its operand",
 )
 
 sign = elementwise(
@@ -156,6 +165,7 @@ sign = elementwise(
     samples=signed(0.1, 3),
     aliases=("sgn",),
     note="derivative 0, also at 0",
+    intuition="lets nothing through: it is flat, but for its step at 0",
 )
 
 copysign = elementwise(
@@ -166,4 +176,5 @@ copysign = elementwise(
     exact=lambda mp, x, y: mp.fabs(x) * (1 if y >= 0 else -1),
     samples=each((0.1, 3), (-3, 3)),
     note="d/dx is 0 at x = 0",
+    intuition="passes the upstream gradient on to the magnitude, with its sign; none to the sign",
 )

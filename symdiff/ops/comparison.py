@@ -113,6 +113,7 @@ where = elementwise(
     ),
     samples=lambda rng, n: (rng.integers(0, 2, n).astype(bool), *uniform(-3, 3, 2)(rng, n)),
     note="nothing of the branch not taken gets through, not even a NaN",
+    intuition="routes: the branch taken gets the upstream gradient, the other one none",
 )
 
 
@@ -149,6 +150,7 @@ def _extremum(name: str, value: Any, before: Any, aliases: tuple[str, ...]) -> O
         samples=uniform(-3, 3, count=2),
         aliases=aliases,
         note="ties give half to each side; a NaN operand gives NaN",
+        intuition="routes the upstream gradient to the operand that is chosen; the other gets none",
         integers=True,
     )
 

@@ -64,7 +64,7 @@ def test_every_part_of_the_formula_is_in_the_page_with_what_it_became(
     assert re.sub(r"<[^>]*>", "", shown) == FORMULA
     (sine,) = re.findall(r'<span class="part both" data-keys="([^"]*)">sin\(', shown)
     assert "2.0" in sine.split()
-    assert "<math><mrow>" in scalar.html()
+    assert '<math displaystyle="true"><mrow>' in scalar.html()
     for key in sine.split():
         assert re.search(rf'<div class="line[^"]*" data-keys="{key}">', scalar.html())
 

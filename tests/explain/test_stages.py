@@ -130,8 +130,9 @@ def test_what_is_in_a_loop_serves_what_the_loop_does() -> None:
         return total
 
     e = sd.explain(scanned, {"x": "f64[50]"})
-    inner = [k for text, k in e.lines if k and text.startswith("  %") and e.uses.get(k)]
-    assert len(inner) == len([k for _, k in e.lines if k])
+    operations = [k for text, k in e.lines if k and "= const" not in text]
+    assert len(operations) > 6
+    assert all(e.uses[k] for k in operations)
 
 
 def test_a_derivative_is_explained_as_it_is() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from symdiff.codegen import work
+from symdiff.codegen.loops import work
 from symdiff.codegen.loops.memory import ALIGNMENT
 from symdiff.codegen.loops.pieces import Pieces
 from symdiff.codegen.loops.program import (
