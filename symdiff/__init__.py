@@ -26,6 +26,7 @@ from symdiff.api import (
     vmap,
 )
 from symdiff.check import Report, check
+from symdiff.debug import DebugReport, debug
 from symdiff.errors import (
     ArgumentError,
     CompileError,
@@ -54,6 +55,7 @@ __all__ = [
     "CompileError",
     "ComputationGraph",
     "Cost",
+    "DebugReport",
     "DifferentiationError",
     "Explanation",
     "FlatFunction",
@@ -75,6 +77,7 @@ __all__ = [
     "compile",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "explain",
     "flat",
     "fori_loop",

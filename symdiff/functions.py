@@ -93,7 +93,12 @@ class Function:
         0.958851077208406
         >>> f.parameters
         ('x', 'y')
+
+    Attributes:
+        text: the text that it was read from; None for other sources.
     """
+
+    text: str | None = None
 
     def __init__(
         self,

@@ -297,6 +297,7 @@ class Polymorphic(Function):
         """The function transformed once more, as soon as its shapes are known."""
         made = Polymorphic(self._origin, (*self._steps, step), self._why)
         made.__doc__ = self.__doc__
+        made.text = self.text
         return made
 
     def specialize(self, *args: Any, **kwargs: Any) -> Function:
@@ -325,6 +326,7 @@ class Polymorphic(Function):
         made = self._origin.concrete(specs)
         for step, given in zip(self._steps, reversed(levels), strict=True):
             made = step.apply(made, given)
+        made.text = self.text
         return self._functions.put(key, made)
 
     def own(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

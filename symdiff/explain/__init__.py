@@ -50,7 +50,7 @@ def explain(
         >>> e.served.both, e.served.derivative
         ({'sincos': 1}, {'mul': 1})
         >>> [stage.name for stage in e.stages if stage.changed]
-        ['parse', 'value_and_grad', 'pair_sincos']
+        ['parse', 'value_and_grad', 'pair_and_schedule']
     """
     if dtype not in DTYPES:
         raise ArgumentError(f'dtype={dtype!r}: expected "float64" or "float32"')

@@ -96,7 +96,7 @@ def test_the_report_in_text_has_every_part(scalar: sd.Explanation) -> None:
     text = str(scalar)
     for piece in (
         FORMULA, "operations for both, computed once: 3", "library calls", "passes", "final IR",
-        "pair_sincos: 14 → 15 lines", "reduce_powers: changed nothing", "Assembly",
+        "pair_and_schedule: 14 → 15 lines", "reduce_powers: changed nothing", "Assembly",
         "LLVM to machine code",
     ):  # fmt: skip
         assert piece in text
