@@ -40,6 +40,7 @@ from symdiff.errors import (
     TraceError,
     UnsupportedError,
 )
+from symdiff.explain import Explanation, explain
 from symdiff.flat import FlatFunction, flat, ravel
 from symdiff.graph import ComputationGraph, Node
 from symdiff.parser import as_gate as gate
@@ -60,6 +61,7 @@ __all__ = [
     "DebugReport",
     "DifferentiationError",
     "Drawing",
+    "Explanation",
     "FlatFunction",
     "Function",
     "IRError",
@@ -80,6 +82,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "debug",
+    "explain",
     "flat",
     "fori_loop",
     "function",

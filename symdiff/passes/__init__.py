@@ -6,7 +6,7 @@ Every pass reaches into the functions that operations hold, such as the bodies o
 from typing import Final
 
 from symdiff.passes.contract import contract
-from symdiff.passes.cost import OperationCount, count_operations
+from symdiff.passes.cost import OperationCount, count_operations, operations_of
 from symdiff.passes.dtype import as_dtype
 from symdiff.passes.expand import expand
 from symdiff.passes.fast_math import fast_math
@@ -35,6 +35,6 @@ LOWERING: Final[tuple[Pass, ...]] = (expand,)
 __all__ = [
     "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
     "count_operations", "expand", "fast_math", "group_calls", "inline_custom", "inside",
-    "map_bodies", "pair_and_schedule", "pair_sincos", "peak_live", "reduce_powers", "run",
-    "schedule", "simplification", "simplify", "simplify_loops", "stabilize",
+    "map_bodies", "operations_of", "pair_and_schedule", "pair_sincos", "peak_live", "reduce_powers",
+    "run", "schedule", "simplification", "simplify", "simplify_loops", "stabilize",
 ]  # fmt: skip

@@ -70,9 +70,9 @@ def with_buffers(step: Step, instead: Mapping[Buffer, Buffer]) -> Step:
     if isinstance(step, Gemm):
         return replace(step, a=new(step.a), b=new(step.b), c=new(step.c))
     if isinstance(step, Copy):
-        return Copy(new(step.source), new(step.target))
+        return replace(step, source=new(step.source), target=new(step.target))
     if isinstance(step, Zero):
-        return Zero(new(step.buffer))
+        return replace(step, buffer=new(step.buffer))
     if isinstance(step, Repeat):
         operands = tuple((new(buffer), move) for buffer, move in step.operands)
         copies = tuple(Copy(new(c.source), new(c.target)) for c in step.copies)

@@ -393,6 +393,8 @@ class _Builder:
             steps = self.base(value)
         else:
             steps = self.gemm(value)
+        for step in steps:
+            step.location = value.location
         for arg in args:
             self.reads.setdefault(arg, []).append((None, None))
         self.position[value] = len(self.items)
@@ -511,13 +513,12 @@ class _Builder:
 
     def zeros(self, tree: Tree) -> list[Step]:
         """Buffers to clear before the tree adds to them, or fills only a part of them."""
-        found = [
-            r.buffer
+        return [
+            Zero(r.buffer, location=r.value.location)
             for r in tree.roots()
             if r.buffer
             and (r.value.op is OPS["scatter_add"] or (r.start and r.value.op is OPS["embed"]))
         ]
-        return [Zero(b) for b in found]
 
     def nest(self, tree: Tree) -> Any:
         evaluator = Evaluator(self.memory, lambda value, place: None)
