@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from symdiff.graph import Node
+from symdiff.graph import Node, Place
 from symdiff.graph.node import brief
 
 _KINDS: Final = ("", "infinity", "NaN")
@@ -36,7 +36,7 @@ class Finding:
     """A NaN or an infinity made from what was none.
 
     Attributes:
-        phase: "input" if it was among the arguments; "forward", "backward".
+        phase: "input" or "constant" if it was among these to begin with; "forward", "backward".
         kind: "NaN" or "infinity".
         node: the operation that made it; for a sum of gradients, the value whose gradient it is.
         operands: the operands of the operation.
@@ -65,9 +65,12 @@ class Finding:
     reaches: bool = True
 
     @property
-    def place(self) -> Any:
-        """Where in the source it was made, a `Place`; None for an argument, and for SymPy."""
-        return None if self.phase == "input" else (self.inside or self.node).place
+    def place(self) -> Place | None:
+        """Where in the source it is made, a `Place`; None for an argument, and for SymPy."""
+        if self.phase == "input":
+            return None
+        nodes = (self.inside or self.node, *self.node.users)  # constants stand where they are used
+        return next((node.place for node in nodes if node.place is not None), None)
 
     @property
     def follows(self) -> bool:
@@ -81,6 +84,10 @@ class Finding:
         element = f" (element {_brackets(self.index)}, {_many(self.count)})" if self.index else ""
         if self.phase == "input":
             yield f"{self.kind} among the arguments: {self.node.name}{element}"
+            return
+        if self.phase == "constant":
+            where = "" if self.place is None else f", {self.place}"
+            yield f"{self.kind} among the constants{where}"
             return
         maker = self.inside or self.node
         place = maker.place
@@ -167,12 +174,14 @@ def forward_findings(nodes: Sequence[Node]) -> list[Finding]:
     found: list[Finding] = []
     for node in nodes:
         here = rank(node.value)
-        if not here or node.kind == "constant":
+        if not here:
             continue
         if here > max((rank(operand.value) for operand in node.inputs), default=0):
             index, count = _worst(node.value)
             reaches = _gets(node, lambda n: n.users, lambda n: n.value, lambda n: n.is_output)
-            phase = "input" if node.kind == "input" else "forward"
+            if node.kind == "constant" and not reaches:
+                continue  # such as the -inf by which a softmax leaves something out
+            phase = "forward" if node.kind == "operation" else node.kind
             found.append(
                 Finding(
                     phase, _KINDS[here], node, _operands(node, index), index, count, reaches=reaches
