@@ -350,7 +350,9 @@ def vmap(source: Source | None = None, in_axes: Axes = 0, *, args: Args | None =
 
 def _mode(mode: str, sparse: bool) -> str:
     if sparse:
-        raise UnsupportedError("sparse=True arrives with array functions")
+        raise UnsupportedError(
+            "sparse=True is not there yet; without it the whole matrix is computed"
+        )
     if mode not in ("auto", "forward", "reverse"):
         raise ArgumentError(f'mode={mode!r}: expected "auto", "forward" or "reverse"')
     return mode
