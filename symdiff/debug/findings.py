@@ -11,6 +11,7 @@ import numpy as np
 
 from symdiff.graph import Node, Place
 from symdiff.graph.node import brief
+from symdiff.ops import broadcast
 
 _KINDS: Final = ("", "infinity", "NaN")
 _LONGEST: Final = 50  # of what an operand is called, in characters
@@ -120,6 +121,8 @@ class Finding:
 
 def called(node: Node) -> str:
     """What the user calls a value: what stands in the source, or the name."""
+    while node.core.op is broadcast:  # which nobody writes
+        (node,) = node.inputs
     place = node.place
     if node.kind != "operation" or place is None or place.column is None:
         return node.name if node.kind != "operation" else node.formula

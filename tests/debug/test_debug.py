@@ -127,6 +127,12 @@ def test_elements_of_arrays() -> None:
     assert (back.index, back.upstream, back.local) == ((1,), 1.0, math.inf)
 
 
+def test_what_is_broadcast_is_called_what_it_was() -> None:
+    report = sd.debug(lambda x: np.sum(x / np.sum(x)))([0.0, 0.0])
+    assert "  operands: x = 0, np.sum(x) = 0\n" in str(report)
+    assert str(report).startswith("f at x=[0.0, 0.0]\n")
+
+
 def test_loops_tell_step_and_operation() -> None:
     def f(x: Any) -> Any:
         def step(c: Any, a: Any) -> Any:
