@@ -24,6 +24,13 @@ from symdiff.parser.subscripts import whole_number
 # Functions of whole numbers that are whole numbers.
 _WHOLE: Final = frozenset({"abs", "sign", "min", "max", "square", "clip", "mod", "floor_div"})
 
+# What is called most, with a value of the formula's own type: nothing has to be converted.
+_OF_ONE_NUMBER: Final = frozenset(
+    name
+    for name, entry in FUNCTIONS.items()
+    if entry.least == entry.most == 1 and not entry.conditions and name not in CALLABLE
+)
+
 
 def call(b: Context, node: Node, operands: Sequence[Item]) -> Item:
     """The function that `node` calls, of its operands.
@@ -32,6 +39,8 @@ def call(b: Context, node: Node, operands: Sequence[Item]) -> Item:
         ParseError: there is no such function, or it does not take these operands.
     """
     name = node.text
+    if len(operands) == 1 and operands[0].type is b.type and name in _OF_ONE_NUMBER:
+        return FUNCTIONS[name].build(operands[0])  # type: ignore[arg-type]
     if name == "Piecewise":
         return piecewise(b, node, operands)
     entry = FUNCTIONS.get(name)
