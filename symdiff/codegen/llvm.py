@@ -379,7 +379,8 @@ def emit_value(
         raise UnsupportedError(f"{op.name} {value.type} cannot be compiled to scalar code")
     emitter.dtype = args[-1].type.dtype
     operands = [handles[a] for a in args]
-    result = op.emit(emitter, *operands, **dict(value.attrs))
+    attrs = value.attrs
+    result = op.emit(emitter, *operands, **dict(attrs)) if attrs else op.emit(emitter, *operands)
     if isinstance(result, tuple):
         parts[value] = cast("tuple[str, ...]", result)
     else:
