@@ -37,6 +37,6 @@ __all__ = [
     "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
     "count_operations", "expand", "fast_math", "group_calls", "inline_custom", "inside",
     "map_bodies", "operations_of", "pair_and_schedule", "pair_sincos", "peak_live",
-    "reduce_powers", "refuse_gates",
-    "run", "schedule", "simplification", "simplify", "simplify_loops", "stabilize",
+    "reduce_powers", "refuse_gates", "run", "schedule", "simplification", "simplify",
+    "simplify_loops", "stabilize",
 ]  # fmt: skip
