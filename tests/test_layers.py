@@ -22,9 +22,10 @@ FLOORS = {
     "api": 8,
     "check": 9,
     "flat": 9,
-    "__init__": 10,
-    "cli": 11,
-    "__main__": 12,
+    "learn": 11,
+    "__init__": 12,
+    "cli": 13,
+    "__main__": 14,
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
