@@ -167,7 +167,7 @@ def usage_table(usage: sd.cache.Usage) -> Table:
     """Where the cache is and how full."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("folder", Text(usage.folder))
-    table.add_row("in use", "yes" if usage.enabled else "no: turned off, or not this user's alone")
+    table.add_row("in use", "yes" if usage.enabled else f"no: {usage.reason}")
     table.add_row("entries", str(usage.entries))
     table.add_row("size", f"{_megabytes(usage.size)} of at most {_megabytes(usage.limit)}")
     return table
