@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -59,8 +59,7 @@ def logistic(scores: Any, targets: Any) -> Any:
             f"logistic: scores of shape {np.shape(scores)} and targets of shape "
             f"{np.shape(targets)} are to be the same"
         )
-    mean: Any = np.mean(sdnp.softplus(scores) - targets * scores)
-    return mean
+    return cast("Any", np.mean(sdnp.softplus(scores) - targets * scores))
 
 
 def mean_squared_error(predictions: Any, targets: Any) -> Any:
@@ -70,8 +69,7 @@ def mean_squared_error(predictions: Any, targets: Any) -> Any:
             f"mean_squared_error: predictions of shape {np.shape(predictions)} and targets of "
             f"shape {np.shape(targets)} are to be the same"
         )
-    mean: Any = np.mean((predictions - targets) ** 2)
-    return mean
+    return cast("Any", np.mean((predictions - targets) ** 2))
 
 
 def l2(params: Any, leaves: Patterns | None = None) -> Any:
