@@ -70,7 +70,8 @@ def load(path: Path_) -> tuple[dict[str, Array], dict[str, Any]]:
         FileNotFoundError: there is none.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # A file opened here is closed, too, where NumPy fails; one that NumPy opens is not.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             whole = {name: stored[name] for name in stored.files}
         expected = whole.pop(_SUM)
         facts = json.loads(whole[_JSON].tobytes())
