@@ -352,6 +352,7 @@ def compile(
     fastmath: bool = False,
     cache: bool = True,
     target: str = "host",
+    donate: Wrt | None = None,
 ) -> Any:
     """A native kernel for exactly the function that `source` denotes.
 
@@ -368,8 +369,12 @@ def compile(
         fastmath: allow the algebra of real numbers, which may change rounding.
         cache: keep machine code on disk, and use what is there (docs/cache.md).
         target: "host", or an LLVM triple to generate code for another machine.
+        donate: parameters whose arrays the kernel may overwrite: a name, a position or a list of
+            them. The part of the result that has the structure and the types of such a parameter
+            is written into its arrays, which come back as that part; see docs/calls.md.
 
     Raises:
+        ArgumentError: `donate` names no parameter, or one that nothing in the result replaces.
         UnsupportedError: an option or an operation that cannot be compiled.
         CompileError: LLVM fails on the generated code.
 
@@ -386,12 +391,22 @@ def compile(
         "cache": cache,
     }
     if source is None:
-        return partial(compile, args=args, **options)
+        return partial(compile, args=args, donate=donate, **options)
     if str(dtype) not in DTYPES:
         raise ArgumentError(f'dtype={dtype!r}: expected "float64" or "float32"')
     if not isinstance(cast("Any", target), str):
         raise ArgumentError(f'target={target!r}: expected "host" or an LLVM triple')
     whole = function(source, args)
+    options["donate"] = _donated(whole, donate)
     if isinstance(whole, Polymorphic):
         return PolymorphicKernel(whole, options)
     return compiled(whole, options)
+
+
+def _donated(whole: Function, donate: Wrt | None) -> tuple[str, ...]:
+    """The names of the donated parameters, in the order of the parameters."""
+    if donate is None or (not isinstance(donate, (str, int)) and not donate):
+        return ()
+    names = whole.parameters
+    chosen, _ = named_positions(whole.name, names, donate, "donate")
+    return tuple([names[i] for i in sorted(chosen)])

@@ -15,6 +15,7 @@ import numpy as np
 
 from symdiff import autodiff, ir, parser, passes, runtime
 from symdiff.arguments import Arguments, TracedArgument, scan
+from symdiff.donation import matched
 from symdiff.errors import ArgumentError
 from symdiff.ops import OPS
 from symdiff.passes import OperationCount
@@ -27,6 +28,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "target": "host",
     "threads": 1,
     "cache": True,
+    "donate": (),
 }
 
 if TYPE_CHECKING:
@@ -376,7 +378,13 @@ def kernel_key(digest: bytes | None, options: dict[str, Any]) -> bytes | None:
     if digest is None or not options["cache"]:
         return None
     threads = runtime.thread_count(options["threads"])  # how loops are cut depends on it
-    chosen = (DTYPES[options["dtype"]].name, bool(options["fastmath"]), options["target"], threads)
+    chosen: tuple[Any, ...] = (
+        DTYPES[options["dtype"]].name,
+        bool(options["fastmath"]),
+        options["target"],
+        threads,
+        options["donate"],
+    )
     return ir.digest([digest, repr(chosen).encode("utf-8", "surrogatepass")])
 
 
@@ -422,11 +430,16 @@ class _Making:
         return runtime.thread_count(self.options["threads"])
 
     @cached_property
+    def donated(self) -> tuple[tuple[int, int], ...]:
+        """The outputs that take the memory of parameters, and these."""
+        return matched(self.fn, self.whole.arguments, self.options["donate"])
+
+    @cached_property
     def place(self) -> Layout:
         """How the code is laid out."""
         _, start = self.fn, time.perf_counter()
         with collector_paused():
-            made = back_ends().layout(lowered(self.fn), self.threads)
+            made = back_ends().layout(lowered(self.fn), self.threads, self.donated)
         self.stages["lowering"] = time.perf_counter() - start
         return made
 
@@ -452,6 +465,7 @@ class _Making:
             in_lanes=place.groups(_vectors(self.options)) is not None,
             team=None if team is None else (-(-team.workspace // 8), len(team.shares)),
             work=place.work,
+            donated=self.donated,
         )
 
     def program(self, signature: Signature, key: bytes | None) -> Program:

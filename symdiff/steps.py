@@ -165,8 +165,12 @@ def positions(fn: Function, wrt: Wrt | None, real: set[str]) -> tuple[list[int],
     return named_positions(fn.name, names, wrt)
 
 
-def named_positions(name: str, names: Sequence[str], wrt: Wrt) -> tuple[list[int], bool]:
+def named_positions(
+    name: str, names: Sequence[str], wrt: Wrt, option: str = "wrt"
+) -> tuple[list[int], bool]:
     """Positions among `names` of what `wrt` names, and whether the result is bare.
+
+    `option` is what users call `wrt`.
 
     Raises:
         ArgumentError: no such parameter.
@@ -174,21 +178,23 @@ def named_positions(name: str, names: Sequence[str], wrt: Wrt) -> tuple[list[int
     single = isinstance(wrt, (str, int))
     position = {name: i for i, name in enumerate(names)}
     if not isinstance(cast("Any", wrt), (str, int, Sequence)):
-        raise ArgumentError(f"wrt={wrt!r}: name a parameter, give its position, or a list of them")
+        raise ArgumentError(
+            f"{option}={wrt!r}: name a parameter, give its position, or a list of them"
+        )
     wanted = [wrt] if isinstance(wrt, (str, int)) else list(wrt)
-    chosen = [_position(name, position, w) for w in wanted]
+    chosen = [_position(name, position, w, option) for w in wanted]
     if len(set(chosen)) != len(chosen) or not chosen:
-        raise ArgumentError(f"wrt={wrt!r}: name each parameter once")
+        raise ArgumentError(f"{option}={wrt!r}: name each parameter once")
     return chosen, single or len(names) == 1
 
 
-def _position(name: str, position: dict[str, int], which: Any) -> int:
+def _position(name: str, position: dict[str, int], which: Any, option: str) -> int:
     if isinstance(which, str) and which in position:
         return position[which]
     if isinstance(which, int) and -len(position) <= which < len(position):
         return which % len(position)
     shown = ", ".join(list(position)[:20])
-    raise ArgumentError(f"wrt={which!r}: {name} has the parameters {shown}")
+    raise ArgumentError(f"{option}={which!r}: {name} has the parameters {shown}")
 
 
 def _regrouped(tree: ir.Tree, names: tuple[str, ...], groups: Arguments, bare: bool) -> ir.Tree:

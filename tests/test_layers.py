@@ -15,6 +15,7 @@ FLOORS = {
     **dict.fromkeys(("parser", "autodiff", "passes", "codegen", "runtime"), 3),
     "arguments": 4,
     "cache": 4,
+    "donation": 4,
     "numpy": 4,
     "functions": 5,
     "steps": 6,

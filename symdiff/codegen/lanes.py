@@ -8,8 +8,8 @@ are the last points of a batch: every point is computed by the same instructions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -37,21 +37,29 @@ class Groups:
         inputs, outputs: the operands.
         lanes: the points of a group.
         scratch: bytes that a group needs besides its operands.
+        replaced: the input whose memory an output takes, by the position of the output.
     """
 
     inputs: tuple[Item, ...]
     outputs: tuple[Item, ...]
     lanes: int
     scratch: int = 0
+    replaced: Mapping[int, int] = field(default_factory=dict[int, int])
 
     @cached_property
     def places(self) -> list[int]:
         """Where the operands have places of their own, in bytes, and where scratch begins."""
-        starts = [0]
-        for item in (*self.inputs, *self.outputs):
+        starts: list[int] = []
+        end = 0
+        for k, item in enumerate((*self.inputs, *self.outputs)):
+            donor = self.replaced.get(k - len(self.inputs))
+            if donor is not None:
+                starts.append(starts[donor])
+                continue
+            starts.append(end)
             size = item.size * item.dtype.itemsize * self.lanes
-            starts.append(starts[-1] + -(-size // _ALIGNMENT) * _ALIGNMENT)
-        return starts
+            end += -(-size // _ALIGNMENT) * _ALIGNMENT
+        return [*starts, end]
 
     @property
     def workspace(self) -> int:

@@ -57,13 +57,15 @@ class Layout:
 
     `plan` is how a huge body is cut, None for a small one. A huge one is generated as one module
     with every wrapper and without optimisation: it is too long to be compiled twice. Loops may run
-    on as many as `threads` threads.
+    on as many as `threads` threads. `donated` has positions of outputs, and of the parameters in
+    whose memory loops write them; straight-line code reads everything before it writes anything.
     """
 
     fn: Function
     plan: Plan | None
     loops: LoopProgram | None = None
     threads: int = 1
+    donated: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def team(self) -> Team | None:
@@ -78,7 +80,7 @@ class Layout:
     @cached_property
     def loops_alone(self) -> LoopProgram:
         """The loops without BLAS, for an object file that is linked elsewhere."""
-        return build_program(self.fn, blas=False)
+        return build_program(self.fn, False, self.donated)
 
     def groups(self, vectors: VectorMath) -> Groups | None:
         """How a batch is computed in the lanes of vectors; None where it goes point by point."""
@@ -120,10 +122,10 @@ class Layout:
         return len(self.fn.params) + len(self.fn.outputs) + self.plan.slot_count
 
 
-def layout(fn: Function, threads: int = 1) -> Layout:
+def layout(fn: Function, threads: int = 1, donated: tuple[tuple[int, int], ...] = ()) -> Layout:
     """The layout of `fn`, which must have only operations with an `emit` rule."""
     if has_tensors(fn):
-        return Layout(fn, None, build_program(fn), threads)
+        return Layout(fn, None, build_program(fn, True, donated), threads, donated)
     return Layout(fn, plan_chunks(fn) if _is_huge(fn) else None)
 
 

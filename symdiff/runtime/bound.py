@@ -24,6 +24,7 @@ from symdiff.runtime.arguments import (
 )
 from symdiff.runtime.code import Code
 from symdiff.runtime.dispatch import Dispatcher
+from symdiff.runtime.donated import check_batch, check_donated, check_unshared, refuse_out
 from symdiff.runtime.once import once
 from symdiff.runtime.program import Operand, Program
 from symdiff.runtime.tables import BoundFields
@@ -115,10 +116,14 @@ def bind_memory(
     Raises:
         ArgumentError: arguments that do not fit, or that cannot be read or written where they lie.
     """
+    refuse_out(program, out)
+    check_donated(program, operands)
     arrays = [_held(p, a) for p, a in zip(program.params, operands, strict=True)]
     leads = [leading_axes(p, a) for p, a in zip(program.params, arrays, strict=True)]
     shape = dispatcher.broadcast(leads)
-    results = dispatcher.results(shape, out)[0]
+    check_batch(program, leads, shape)
+    check_unshared(program, arrays)
+    results = dispatcher.results(shape, out, arrays)[0]
     if out is None:
         out = ir.build(program.result, iter(results))
     else:

@@ -26,6 +26,13 @@ from symdiff.runtime.arguments import (
     unaliased,
 )
 from symdiff.runtime.code import MANY, Code
+from symdiff.runtime.donated import (
+    check_batch,
+    check_donated,
+    check_ranges,
+    check_unshared,
+    refuse_out,
+)
 from symdiff.runtime.program import Operand, Program
 from symdiff.runtime.sharing import parts_of_batch, run_batch, run_team
 
@@ -79,6 +86,7 @@ class Dispatcher:
         self._program = program
         self._code = code
         self._names = [name for name, _ in program.arguments]
+        self._taken = dict(program.donated)  # parameters, by the outputs that take their memory
         self._structured = not all(isinstance(tree, Leaf) for _, tree in program.arguments)
         operands = (*program.params, *program.outputs)
         self._scalar = not (program.loops or any(o.shape for o in operands))
@@ -118,6 +126,9 @@ class Dispatcher:
 
     def at(self, operands: list[Any], out: Any = None) -> Any:
         """The outputs at the leaves of the arguments; the list is used up."""
+        if self._taken:
+            refuse_out(self._program, out)
+            check_donated(self._program, operands)
         if out is None:
             if self._plain and all(type(a) is float for a in operands):
                 return self._numbers(operands)
@@ -163,6 +174,7 @@ class Dispatcher:
 
         Operands are converted in place.
         """
+        given = list(operands) if self._taken else operands
         try:
             frame = self._frames.pop()
         except IndexError:
@@ -171,9 +183,16 @@ class Dispatcher:
             if not self._set_inputs(frame, operands):
                 return None
             pointers, address, position = frame.pointers, self._address, len(operands)
+            if self._taken:
+                check_ranges(self._program, pointers[:position])
             results: list[Any] = []
-            for shape, dtype, cell in frame.outputs:
-                if cell is None:
+            for i, (shape, dtype, cell) in enumerate(frame.outputs):
+                if i in self._taken:
+                    donor = self._taken[i]
+                    pointers[position] = pointers[donor]
+                    held = operands[donor]
+                    cell = held if held.__class__ is np.ndarray else frame.inputs[donor][3]
+                elif cell is None:
                     cell = np.empty(shape, dtype)
                     pointers[position] = address(cell)
                 results.append(cell)
@@ -181,10 +200,20 @@ class Dispatcher:
             status = self._point(frame.start, frame.workspace)
             if status:
                 self.fail(status)
-            return [r if r.__class__ is np.ndarray else r.value for r in results]
+            values = [r if r.__class__ is np.ndarray else r.value for r in results]
+            return self._handed_back(given, values) if self._taken else values
         finally:
             if not self._frames:
                 self._frames.append(frame)
+
+    def _handed_back(self, given: list[Any], values: list[Any]) -> list[Any]:
+        """`values` with the donated arrays themselves, and numbers where numbers were given."""
+        for output, donor in self._taken.items():
+            if isinstance(given[donor], np.ndarray):
+                values[output] = given[donor]
+            elif isinstance(values[output], np.ndarray):
+                values[output] = values[output].item()
+        return values
 
     def _set_inputs(self, frame: _Frame, operands: list[Any]) -> bool:
         """Whether there is one point only; its operands are in the frame then."""
@@ -227,7 +256,9 @@ class Dispatcher:
         arrays = [as_array(p, a) for p, a in zip(program.params, operands, strict=True)]
         leads = [leading_axes(p, a) for p, a in zip(program.params, arrays, strict=True)]
         shape = self.broadcast(leads)
-        results, finish = self.results(shape, out)
+        check_batch(program, leads, shape)
+        check_unshared(program, arrays)
+        results, finish = self.results(shape, out, arrays)
         if out is not None:
             arrays = [unaliased(a, results) for a in arrays]
         self._run(arrays, leads, results, shape)
@@ -235,7 +266,8 @@ class Dispatcher:
         if out is not None:
             return out
         outputs = zip(results, program.outputs, strict=True)
-        return build(program.result, (r if shape or o.shape else r.item() for r, o in outputs))
+        values = [r if shape or o.shape else r.item() for r, o in outputs]
+        return build(program.result, iter(self._handed_back(operands, values)))
 
     def broadcast(self, leads: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         """The shape of a batch whose operands have these axes before their own."""
@@ -247,11 +279,21 @@ class Dispatcher:
             what = "shapes" if self._scalar else "axes before those of the parameters"
             raise ArgumentError(f"the {what} do not broadcast together: {shapes}") from None
 
-    def results(self, shape: tuple[int, ...], out: Any) -> tuple[list[Array], Any]:
-        """Contiguous arrays for the outputs, and what copies them to `out` where it is not."""
+    def results(
+        self, shape: tuple[int, ...], out: Any, arguments: Sequence[Array]
+    ) -> tuple[list[Array], Any]:
+        """Contiguous arrays for the outputs, and what copies them to `out` where it is not.
+
+        Those that replace donated parameters are among the `arguments`.
+        """
         if out is None:
-            outputs = self._program.outputs
-            return [np.empty((*shape, *o.shape), o.dtype) for o in outputs], lambda: None
+            found = [
+                arguments[self._taken[i]]
+                if i in self._taken
+                else np.empty((*shape, *o.shape), o.dtype)
+                for i, o in enumerate(self._program.outputs)
+            ]
+            return found, lambda: None
         try:
             wanted = flatten(self._program.result, out)
         except ValueError as error:

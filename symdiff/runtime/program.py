@@ -45,6 +45,7 @@ class Signature:
         team: for one point that several threads compute, by the wrapper "team": the words of
             scratch memory, and how often they share something; None if it is not worth while.
         work: how long a point takes, in units of about 0.05 nanoseconds.
+        donated: positions of outputs, and of the parameters whose memory they take.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Signature:
     in_lanes: bool
     team: tuple[int, int] | None
     work: int
+    donated: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

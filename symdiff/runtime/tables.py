@@ -160,6 +160,7 @@ def suits(program: Program) -> bool:
     return (
         available()
         and program.team is None
+        and not program.donated
         and len(operands) + len(ir.branches(program.result)) <= _OPERANDS
         and all(o.dtype is np.dtype(o.dtype.name) and o.dtype.name in _KINDS for o in operands)
     )

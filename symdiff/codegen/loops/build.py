@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
+from symdiff.codegen.loops.access import read_by
+from symdiff.codegen.loops.donation import donate
 from symdiff.codegen.loops.evaluate import Evaluator, Memory, MustStore, Scope
 from symdiff.codegen.loops.fuse import Root, Tree, arrange, common
 from symdiff.codegen.loops.fuse import add as put_alone
@@ -38,8 +41,12 @@ _CUTTING = (OPS["concatenate"], OPS["embed"])  # what loops are cut for
 _ATTEMPTS = 4  # to find the few of those that need memory, before all of them get it
 
 
-def build_program(fn: Function, blas: bool = True) -> Program:
+def build_program(
+    fn: Function, blas: bool = True, donated: Sequence[tuple[int, int]] = ()
+) -> Program:
     """The loops that compute `fn`.
+
+    `donated` has positions of outputs, and of the parameters in whose memory they are written.
 
     Raises:
         UnsupportedError: an operation that has no loops.
@@ -49,7 +56,7 @@ def build_program(fn: Function, blas: bool = True) -> Program:
     attempts = 0
     while True:
         try:
-            return _Builder(fn, blas, extra).program()
+            return _Builder(fn, blas, extra, donated).program()
         except MustStore as found:
             if extra.issuperset(found.values):
                 raise UnsupportedError(f"{found} cannot be compiled") from None
@@ -62,9 +69,17 @@ def build_program(fn: Function, blas: bool = True) -> Program:
 class _Builder:
     """A program in the making."""
 
-    def __init__(self, fn: Function, blas: bool, extra: Iterable[Value]) -> None:
+    def __init__(
+        self,
+        fn: Function,
+        blas: bool,
+        extra: Iterable[Value],
+        donated: Sequence[tuple[int, int]],
+    ) -> None:
         self.fn = fn
         self.blas = blas
+        self.donated = dict(donated)
+        self.replaced: dict[Buffer, Value] = {}  # parameters, by the buffers of their new values
         self.result = Program(fn.name)
         self.memory = Memory({})
         self.items: list[Any] = []  # trees, and values that are steps of their own
@@ -92,7 +107,7 @@ class _Builder:
             if value.op in _GATHERS and later.isdisjoint(value.args[1:]):
                 self.check_indices(value)
         needed: dict[Value, None] = {}  # memory; all are found that can be in one round
-        for value in self.live:
+        for value in self.updates_last():
             try:
                 self.place(value)
             except MustStore as found:
@@ -115,8 +130,22 @@ class _Builder:
         share_stores(self.result)
         copy_columns(self.result)
         drop_unread(self.result)
+        params = self.memory.buffers
+        donate(self.result, {buffer: params[param] for buffer, param in self.replaced.items()})
         plan(self.result)
         return self.result
+
+    def updates_last(self) -> list[Value]:
+        """The values of the function, those that come from the new value of a parameter last.
+
+        Nothing reads the old values any more when these are written then, or not much.
+        """
+        new = {self.fn.outputs[output] for output in self.donated}
+        late: dict[Value, None] = {}
+        for value in self.live:
+            if (value in new and value.args) or any(arg in late for arg in value.args):
+                late[value] = None
+        return [*(value for value in self.live if value not in late), *late]
 
     def place(self, value: Value) -> None:
         """Put what computes `value` into the program, if that is not done where it is used."""
@@ -143,7 +172,11 @@ class _Builder:
         self.copies: list[tuple[Value, Buffer]] = []
         for i, output in enumerate(self.fn.outputs):
             buffer = self.buffer(output, f"out{i}", "output", i)
-            if output in buffers or output.op is CONST:
+            if i in self.donated:
+                self.replaced[buffer] = self.fn.params[self.donated[i]]
+            if self.replaced.get(buffer) is output:
+                pass  # the parameter as it is
+            elif output in buffers or output.op is CONST:
                 self.copies.append((output, buffer))
             else:
                 buffers[output] = buffer
@@ -250,7 +283,36 @@ class _Builder:
         if root.order and root.value not in self.fixed:
             self.layouts[root.value] = tuple(a for a in root.axes if a is not None)
         self.roots.setdefault(root.value, []).append(root)
-        arrange(self.items, root, self.position, self.barrier)
+        self.into_tree(root, self.position)
+
+    def into_tree(self, root: Root, position: dict[Value, int]) -> None:
+        """Put `root` into the loops of others, or into loops of its own."""
+        barrier = self.barrier
+        param = self.replaced.get(root.buffer) if root.buffer else None
+        if param is not None:  # what reads the old values comes before
+            readers = (at for at, item in enumerate(self.items) if self.is_read(param, item))
+            barrier = max(barrier, *readers, 0)
+        suits = partial(self.suits, root) if self.replaced else _any_tree
+        arrange(self.items, root, position, barrier, suits)
+
+    def is_read(self, param: Value, item: Any) -> bool:
+        """Whether a tree, or one of some steps, reads a parameter."""
+        if isinstance(item, Tree):
+            return any(param in root.reads for root in item.roots())
+        return any(self.memory.buffers[param] in read_by(step) for step in item)
+
+    def suits(self, root: Root, tree: Tree) -> bool:
+        """Whether `root` and those in `tree` read no parameter but where its new value goes."""
+        for other in tree.roots():
+            for writer, reader in ((root, other), (other, root)):
+                param = self.replaced.get(writer.buffer) if writer.buffer else None
+                if (
+                    param is not None
+                    and param in reader.reads
+                    and not _along(writer, reader, param)
+                ):
+                    return False
+        return True
 
     def record(self, root: Root) -> None:
         """Find out what `root` reads, by evaluating one element of it."""
@@ -373,7 +435,7 @@ class _Builder:
             shape = value.type.shape
             root = Root(value, value, "map", shape, tuple(range(len(shape))), buffer)
             self.record(root)
-            arrange(self.items, root, dict(self.position), self.barrier)
+            self.into_tree(root, dict(self.position))
 
     # Trees to nests.
 
@@ -408,6 +470,27 @@ class _Builder:
     def nest(self, tree: Tree) -> Any:
         evaluator = Evaluator(self.memory, lambda value, place: None)
         return NestBuilder(evaluator).build(tree)
+
+
+def _any_tree(tree: Tree) -> bool:
+    return True
+
+
+def _along(writer: Root, reader: Root, param: Value) -> bool:
+    """Whether one root reads the elements of `param` in the order in which another writes them."""
+    if writer.kind != "map" or writer.start:
+        return False
+    for place in reader.reads[param]:
+        if place is None:
+            return False
+        for axis, extent in enumerate(param.type.shape):
+            level = writer.axes.index(axis)
+            if extent == 1:
+                continue
+            same = level < len(reader.vars) and Affine(0, ((reader.vars[level], 1),))
+            if place[axis] != same:
+                return False
+    return True
 
 
 def _is_zero(value: Value) -> bool:

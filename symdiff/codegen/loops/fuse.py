@@ -8,7 +8,7 @@ needs no memory for the axes of the shared loops.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Final
@@ -190,11 +190,15 @@ def _same_data(root: Root, loop: Loop) -> bool:
 
 
 def arrange(
-    items: list[Tree | Value], root: Root, position: dict[Value, int], barrier: int
+    items: list[Tree | Value],
+    root: Root,
+    position: dict[Value, int],
+    barrier: int,
+    suits: Callable[[Tree], bool],
 ) -> None:
     """Put `root` into the last tree that it can join, or into a new one at the end of `items`.
 
-    Nothing goes before the item at `barrier`.
+    Nothing goes before the item at `barrier`, nor into a tree that `suits` refuses.
     """
     needed = max((position[v] for v in root.reads if v in position), default=-1)
     first = max(needed, len(items) - _LOOKBACK, barrier)
@@ -202,7 +206,7 @@ def arrange(
     order.sort(key=lambda i: i != needed)  # where its operands are, if it can join there
     for at in order:
         tree = items[at]
-        if isinstance(tree, Tree) and join(root, tree, at == needed):
+        if isinstance(tree, Tree) and suits(tree) and join(root, tree, at == needed):
             break
     else:
         at = len(items)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Container, Iterator
 from math import prod
 from typing import Final
 
+from symdiff.codegen.loops.access import blocks_of, with_buffers, written_by
 from symdiff.codegen.loops.program import (
     ZERO,
     Affine,
     Block,
     Buffer,
-    Copy,
     For,
-    Gemm,
     Load,
     Nest,
     Program,
-    Repeat,
     Step,
     Store,
     Var,
-    Zero,
     buffers_of,
     statements,
 )
@@ -41,7 +37,8 @@ def share_stores(program: Program) -> None:
     for step in program.steps:
         if not isinstance(step, Nest):
             for buffer in buffers_of(step):
-                written[buffer] = 2 if buffer in _changed(step) else written.get(buffer, 0)
+                changed = buffer in written_by(step)
+                written[buffer] = 2 if changed else written.get(buffer, 0)
             continue
         for s in statements(step.block):
             target = s.buffer if isinstance(s, Store) else getattr(s, "target", None)
@@ -51,7 +48,7 @@ def share_stores(program: Program) -> None:
     instead: dict[Buffer, Buffer] = {}
     for step in program.steps:
         if isinstance(step, Nest):
-            for block in _blocks(step.block):
+            for block in blocks_of(step.block):
                 first: dict[tuple[object, ...], Buffer] = {}
                 for s in block.statements:
                     if isinstance(s, Store) and s.buffer in once:
@@ -60,52 +57,19 @@ def share_stores(program: Program) -> None:
                         if kept is not s.buffer:
                             instead[s.buffer] = kept
     if instead:
-        program.steps = [_with(step, instead) for step in program.steps]
+        for step in program.steps:
+            _without_stores(step, instead)
+        program.steps = [with_buffers(step, instead) for step in program.steps]
         program.scratch = [b for b in program.scratch if b not in instead]
 
 
-def _changed(step: Step) -> set[Buffer]:
-    """What a step other than a nest may write."""
-    if isinstance(step, Gemm):
-        return {step.c}
-    if isinstance(step, Copy):
-        return {step.target}
-    return set(buffers_of(step))
-
-
-def _blocks(block: Block) -> Iterator[Block]:
-    yield block
-    for s in statements(block):
-        if isinstance(s, For):
-            yield s.body
-
-
-def _with(step: Step, instead: dict[Buffer, Buffer]) -> Step:
-    """The step with some buffers in place of others."""
-
-    def new(buffer: Buffer) -> Buffer:
-        return instead.get(buffer, buffer)
-
-    if isinstance(step, Gemm):
-        return replace(step, a=new(step.a), b=new(step.b), c=new(step.c))
-    if isinstance(step, Copy):
-        return Copy(new(step.source), new(step.target))
-    if isinstance(step, Zero):
-        return Zero(new(step.buffer))
-    if isinstance(step, Repeat):
-        operands = tuple((new(buffer), move) for buffer, move in step.operands)
-        copies = tuple(Copy(new(c.source), new(c.target)) for c in step.copies)
-        return replace(step, operands=operands, copies=copies)
-    for block in _blocks(step.block):
-        kept: list[object] = []
-        for s in block.statements:
-            if isinstance(s, Store) and s.buffer in instead:
-                continue
-            if isinstance(s, Load):
-                s.buffer = new(s.buffer)
-            kept.append(s)
-        block.statements = kept
-    return step
+def _without_stores(step: Step, buffers: Container[Buffer]) -> None:
+    """Remove the stores of a step to some buffers."""
+    if isinstance(step, Nest):
+        for block in blocks_of(step.block):
+            block.statements = [
+                s for s in block.statements if not (isinstance(s, Store) and s.buffer in buffers)
+            ]
 
 
 def copy_columns(program: Program) -> None:

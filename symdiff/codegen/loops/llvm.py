@@ -114,13 +114,14 @@ class ProgramWriter:
     def write(self, program: Program, name: str) -> None:
         """Add the function `i64 @name(ptr parameter, ..., ptr output, ..., ptr workspace)`.
 
-        It returns 0, or the number of the check that failed.
+        It returns 0, or the number of the check that failed. A parameter whose memory an output
+        takes is read where the output is.
         """
         b = LLVMEmitter(self.flags)
-        pointers: dict[Buffer, str] = {}
-        for kind, buffers in (("in", program.params), ("out", program.outputs)):
-            pointers.update((buffer, f"%{kind}{i}") for i, buffer in enumerate(buffers))
-        arguments = [f"ptr {p}" for p in pointers.values()]
+        given = [(buffer, f"%in{i}") for i, buffer in enumerate(program.params)]
+        given += [(buffer, f"%out{i}") for i, buffer in enumerate(program.outputs)]
+        pointers = dict(given)
+        arguments = [f"ptr {p}" for _, p in given]
         for buffer in program.constants:
             pointers[buffer] = self.constant(buffer)
         for buffer in program.scratch:

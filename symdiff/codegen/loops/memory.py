@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect
 from typing import Final
 
+from symdiff.codegen.loops.access import blocks_of
 from symdiff.codegen.loops.program import (
     Block,
     Buffer,
     Copy,
-    For,
     Load,
     Nest,
     Program,
@@ -48,7 +48,7 @@ def _drop_registers(program: Program) -> None:
     for step in program.steps:
         if isinstance(step, Nest):
             read = read_registers(step.block)
-            for block in _blocks_of(step):
+            for block in blocks_of(step.block):
                 block.statements = [
                     s for s in block.statements if (made := registers_of(s)) is None or made & read
                 ]
@@ -71,11 +71,7 @@ def _read_buffers(program: Program) -> set[Buffer]:
 
 
 def _blocks(program: Program) -> list[Block]:
-    return [b for step in program.steps if isinstance(step, Nest) for b in _blocks_of(step)]
-
-
-def _blocks_of(nest: Nest) -> list[Block]:
-    return [nest.block, *(s.body for s in statements(nest.block) if isinstance(s, For))]
+    return [b for step in program.steps if isinstance(step, Nest) for b in blocks_of(step.block)]
 
 
 def plan(program: Program) -> None:

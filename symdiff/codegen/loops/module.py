@@ -30,9 +30,15 @@ def grouped(program: Program, lanes: int) -> Groups | None:
         tuple(Item(b.dtype, b.size) for b in buffers)
         for buffers in (program.params, program.outputs)
     )
-    groups = Groups(inputs, outputs, lanes, program.workspace * lanes)
+    groups = Groups(inputs, outputs, lanes, program.workspace * lanes, replaced(program))
     constants = lanes * sum(len(b.data) for b in program.constants)
     return groups if groups.workspace + constants <= _CACHE else None
+
+
+def replaced(program: Program) -> dict[int, int]:
+    """The parameters whose memory outputs take, by the positions of these."""
+    params = {buffer: i for i, buffer in enumerate(program.params)}
+    return {i: params[b] for i, b in enumerate(program.outputs) if b in params}
 
 
 def lower_program(
@@ -47,7 +53,8 @@ def lower_program(
     """LLVM text of `program` behind "c", "batch" or "many", or of `team` behind "team".
 
     `i64 @NAME.batch(ptr pointers, ptr steps, i64 n, ptr ws)` returns 0 or the number of the check
-    that failed. `void @NAME(ptr x, ..., ptr value, ...)` leaves the outputs as they are then.
+    that failed. `void @NAME(ptr x, ..., ptr value, ...)` leaves the outputs as they are then. What
+    replaces a parameter may be given the same pointer in it; else the parameter is copied first.
     """
     writers: list[ProgramWriter] = []
     if set(wrappers) - {"many", "team"}:
@@ -103,6 +110,9 @@ def _c(writer: ProgramWriter, program: Program, symbol: str) -> None:
         b.lines += [f"  br i1 {missing}, label %poor, label %rich", "poor:", "  ret void", "rich:"]
     else:
         workspace = b.put(f"alloca [{max(8, program.workspace)} x i8], align 64")
+    for output, param in replaced(program).items():
+        source, target = pointers[param], pointers[len(program.params) + output]
+        writer.copy(b, source, target, program.params[param])
     arguments = ", ".join(f"ptr {p}" for p in [*pointers, workspace])
     b.put(f"call i64 @{symbol}.body({arguments})")
     if heap:
