@@ -131,7 +131,7 @@ def fit(
     }
     if checkpoint is not None and resume and Path(checkpoint).exists():
         restore(checkpoint, training, setting)
-    stepper = Stepper(loss, optimizer, clip, training.params, training.state)
+    stepper = Stepper(loss, optimizer, clip, training.params, training.state, batches.memory)
     measure = _measure(loss, validation, names)
     rate = schedule or constant(optimizer.lr)
     stopped = _reason(training, patience)
@@ -182,7 +182,7 @@ def _epoch(
     total, lr = 0.0, 0.0
     for i, size in enumerate(batches.epoch(epoch)):
         lr = float(rate(epoch + i / len(batches)))
-        total += stepper.step(batches.memory(size), lr) * size
+        total += stepper.step(size, lr) * size
         advance()
     return {"epoch": epoch + 1, "loss": total / batches.count, "lr": lr}
 

@@ -19,6 +19,7 @@ from symdiff.learn.history import History, Row
 from symdiff.learn.optim import Optimizer, State
 from symdiff.learn.rows import rows_of
 from symdiff.learn.structures import Leaves, by_path, rebuilt
+from symdiff.runtime import BoundKernel
 
 _OWN: Final = ("params", "state", "lr", "trained", "fixed")
 
@@ -76,7 +77,10 @@ def training_step(
 
 
 class Stepper:
-    """A training step with the memory that it works on: parameters and state change in place."""
+    """A training step bound to its memory: parameters and state change where they are.
+
+    The kernel of every size of batch is compiled when the first batch of it comes.
+    """
 
     def __init__(
         self,
@@ -85,15 +89,23 @@ class Stepper:
         clip: Clip | float | None,
         params: Any,
         state: State,
+        memory: Callable[[int], tuple[Array, ...]],
     ) -> None:
-        self._kernel = compile_(training_step(loss, optimizer, clip=clip))
+        source = training_step(loss, optimizer, clip=clip)
+        self._kernel = compile_(source, donate=["params", "state"])
         self._held = (params, state)
-        self._out = (params, state, np.zeros(()))
+        self._memory = memory
+        self._lr = np.zeros(())
+        self._bound: dict[int, BoundKernel] = {}
 
-    def step(self, batch: tuple[Array, ...], lr: float) -> float:
-        """The loss of a minibatch, before the step that it leads to."""
-        self._kernel(*self._held, *batch, lr, out=self._out)
-        return float(self._out[2])
+    def step(self, size: int, lr: float) -> float:
+        """The loss of the batch that is in `memory(size)`, before the step that it leads to."""
+        bound = self._bound.get(size)
+        if bound is None:
+            bound = self._kernel.bind(*self._held, *self._memory(size), self._lr)
+            self._bound[size] = bound
+        self._lr[...] = lr
+        return float(bound()[2])
 
 
 @dataclass
