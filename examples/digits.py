@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.datasets import load_digits  # type: ignore[import-untyped]
@@ -20,14 +20,14 @@ HIDDEN, CLASSES, EPOCHS, BATCH = 128, 10, 40, 32
 
 def data(seed: int = 0) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Training and test sets: 1,437 and 360 images of 8 x 8 pixels as rows, and their digits."""
-    images, labels = load_digits(return_X_y=True)
+    images, labels = cast("tuple[Any, Any]", load_digits(return_X_y=True))
     order = np.random.default_rng(seed).permutation(len(labels))
     images, labels = images[order] / 16.0, labels[order]
     return (images[360:], labels[360:]), (images[:360], labels[:360])
 
 
 def start(labels: Any, rng: np.random.Generator) -> dict[str, Any]:
-    """Parameters as the lecture has them: small random weights, biases that know the frequencies."""
+    """Small random weights, and output biases that know how frequent the digits are."""
     return {
         "W": learn.init.he_normal((64, HIDDEN), rng),
         "b": learn.init.zeros(HIDDEN),
@@ -46,7 +46,8 @@ def loss(p: Any, x: Any, y: Any) -> Any:
 
 
 def accuracy(p: Any, x: Any, y: Any) -> float:
-    return float(np.mean(np.argmax(scores(p, x), axis=1) == y))
+    found = np.argmax(np.asarray(scores(p, x)), axis=1)
+    return float(np.mean(np.equal(found, y)))
 
 
 @dataclass
