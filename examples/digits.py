@@ -15,6 +15,8 @@ from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
 from symdiff import learn
 
+Array = np.ndarray[Any, Any]
+
 HIDDEN, CLASSES, EPOCHS, BATCH = 128, 10, 40, 32
 
 
@@ -45,7 +47,7 @@ def loss(p: Any, x: Any, y: Any) -> Any:
     return learn.losses.softmax_cross_entropy(scores(p, x), y) + penalty
 
 
-def accuracy(p: Any, x: Any, y: Any) -> float:
+def accuracy(p: Any, x: Array, y: Array) -> float:
     found = np.argmax(np.asarray(scores(p, x)), axis=1)
     return float(np.mean(np.equal(found, y)))
 
