@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import symdiff as sd
-from symdiff.cli import bench, main, peers
+from symdiff.cli import main, measure, peers
 
 QUICK = ("--rounds", "1", "--points", "500", "--threads", "1")
 FORMULAS = [
@@ -25,7 +25,7 @@ FORMULAS = [
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "SLICE", 1e-4)
+    monkeypatch.setattr(measure, "SLICE", 1e-4)
 
 
 def run(*words: str) -> Result:
@@ -95,7 +95,7 @@ def test_a_wrong_result_of_symdiff_is_noticed(monkeypatch: pytest.MonkeyPatch, p
         kernel = sd.compile(function)
         return lambda *given: np.asarray(kernel(*given)) + 1e-3, operands
 
-    monkeypatch.setattr(bench, "_kernel", wrong)
+    monkeypatch.setattr(measure, "_kernel", wrong)
     result = run("x*y", "--rounds", "1", "--points", points, "--threads", "1")
     assert result.exit_code == 1
     assert "another result" in result.stdout

@@ -21,11 +21,14 @@ FLOORS = {
     "steps": 6,
     "polymorphic": 7,
     "api": 8,
+    "points": 8,
     "check": 9,
     "flat": 9,
-    "__init__": 10,
-    "cli": 11,
-    "__main__": 12,
+    "graph": 9,
+    "debug": 10,
+    "__init__": 12,
+    "cli": 13,
+    "__main__": 14,
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

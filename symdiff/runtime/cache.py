@@ -5,7 +5,7 @@ from __future__ import annotations
 from symdiff.ir import digest
 from symdiff.runtime.entry import Entry, Unreadable, read_entry
 from symdiff.runtime.environment import environment, is_current
-from symdiff.runtime.store import Usage, default_folder, store
+from symdiff.runtime.store import Usage, default_folder, store, turned_off
 
 FIRST = "first"  # the module that a kernel is made with, whatever its wrappers
 
@@ -57,7 +57,10 @@ def is_known(program: bytes | None) -> bool:
 def info() -> Usage:
     """Where the cache is, how large it is, and how large it may become."""
     place = store()
-    return place.usage() if place is not None else Usage(default_folder(), False, 0, 0, 0)
+    if place is not None:
+        return place.usage()
+    reason = "turned off by SYMDIFF_CACHE" if turned_off() else "this user has no home folder"
+    return Usage(default_folder(), False, 0, 0, 0, reason)
 
 
 def clear() -> int:

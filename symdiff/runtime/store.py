@@ -12,6 +12,7 @@ import re
 import stat
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -44,9 +45,10 @@ class Usage:
 
     Attributes:
         folder: where it is, or would be.
-        enabled: whether it is used; not if SYMDIFF_CACHE=0, or the folder cannot be trusted.
+        enabled: whether it is used.
         entries, size: how many files, and their bytes.
         limit: bytes, above which those used longest ago are removed.
+        reason: why it is not used.
     """
 
     folder: str
@@ -54,6 +56,7 @@ class Usage:
     entries: int
     size: int
     limit: int
+    reason: str = ""
 
 
 class _File(NamedTuple):
@@ -167,8 +170,9 @@ class Store:
         """What is there now."""
         files = [file for file in self._files() if not file.unfinished]
         size = sum(file.size for file in files)
-        missing = not os.path.lexists(self.folder)
-        return Usage(self.folder, missing or self._is_trusted(), len(files), size, self.limit)
+        enabled = not os.path.lexists(self.folder) or self._is_trusted()
+        reason = "" if enabled else "not a folder of this user's that only this user can write to"
+        return Usage(self.folder, enabled, len(files), size, self.limit, reason)
 
     def _files(self) -> Iterator[_File]:
         """The files that are ours, by their names."""
@@ -233,7 +237,7 @@ def store() -> Store | None:
     SYMDIFF_CACHE=0 turns it off, SYMDIFF_CACHE_DIR says where it is, SYMDIFF_CACHE_SIZE how large
     it may grow (as "64M").
     """
-    if os.environ.get("SYMDIFF_CACHE", "1").strip().lower() in ("0", "off", "no", "false"):
+    if turned_off():
         return None
     folder = os.environ.get("SYMDIFF_CACHE_DIR", "")
     folder = os.path.abspath(folder) if folder else default_folder()
@@ -242,13 +246,27 @@ def store() -> Store | None:
     return _opened(folder, _limit(os.environ.get("SYMDIFF_CACHE_SIZE", "")))
 
 
+def turned_off() -> bool:
+    """Whether SYMDIFF_CACHE says that there is to be no cache."""
+    return os.environ.get("SYMDIFF_CACHE", "1").strip().lower() in ("0", "off", "no", "false")
+
+
 _opened: Final = once(Store)
 
 
+@once
 def _limit(text: str) -> int:
-    """The number of bytes that a text such as "64M" says; the default where it says none."""
+    """The number of bytes that a text such as "64M" says; the default, and a warning, without."""
     found = _SIZE.fullmatch(text)
-    return int(found[1]) * _UNITS[found[2].upper()] if found else DEFAULT_LIMIT
+    if found:
+        return int(found[1]) * _UNITS[found[2].upper()]
+    if text.strip():
+        warnings.warn(
+            f"SYMDIFF_CACHE_SIZE={text!r} is no size such as 64M; taking {DEFAULT_LIMIT >> 20}M",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return DEFAULT_LIMIT
 
 
 def default_folder() -> str:

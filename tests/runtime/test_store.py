@@ -90,6 +90,7 @@ def test_folders_and_files_that_others_may_write_are_not_used(
         assert not fresh.holds(KEY)
         assert fresh.clear() == 0
         assert not fresh.usage().enabled
+        assert "only this user" in fresh.usage().reason
     os.chmod(place.folder, 0o700)
     me = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
@@ -213,12 +214,20 @@ def test_the_environment_says_where_and_how_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path))
-    sizes = {"": 256 << 20, "64M": 64 << 20, "1 GiB": 1 << 30, "4096": 4096, "many": 256 << 20}
+    sizes = {"": 256 << 20, "64M": 64 << 20, "1 GiB": 1 << 30, "4096": 4096}
     for text, expected in sizes.items():
         monkeypatch.setenv("SYMDIFF_CACHE_SIZE", text)
         opened = stores.store()
         assert opened is not None
         assert (opened.folder, opened.limit) == (str(tmp_path), expected)
+    monkeypatch.setenv("SYMDIFF_CACHE_SIZE", "many, many")
+    with pytest.warns(
+        RuntimeWarning, match="SYMDIFF_CACHE_SIZE='many, many' is no size such as 64M"
+    ):
+        opened = stores.store()
+    assert opened is not None
+    assert opened.limit == 256 << 20
+    monkeypatch.setenv("SYMDIFF_CACHE_SIZE", "")
     for text in ("0", "off", "No", "false"):
         monkeypatch.setenv("SYMDIFF_CACHE", text)
         assert stores.store() is None
