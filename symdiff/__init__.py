@@ -28,6 +28,7 @@ from symdiff.api import (
     vmap,
 )
 from symdiff.check import Report, check
+from symdiff.debug import DebugReport, debug
 from symdiff.errors import (
     ArgumentError,
     CompileError,
@@ -42,6 +43,8 @@ from symdiff.errors import (
     UnsupportedError,
 )
 from symdiff.flat import FlatFunction, flat, ravel
+from symdiff.graph import ComputationGraph, Node
+from symdiff.parser import as_gate as gate
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
 
@@ -54,7 +57,9 @@ __all__ = [
     "ArgumentError",
     "BoundKernel",
     "CompileError",
+    "ComputationGraph",
     "Cost",
+    "DebugReport",
     "DifferentiationError",
     "FlatFunction",
     "Function",
@@ -62,6 +67,7 @@ __all__ = [
     "IndexRangeError",
     "Kernel",
     "NeedsShapes",
+    "Node",
     "ParseError",
     "Report",
     "ShapeError",
@@ -74,9 +80,11 @@ __all__ = [
     "compile",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "flat",
     "fori_loop",
     "function",
+    "gate",
     "grad",
     "hessian",
     "hvp",

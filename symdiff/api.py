@@ -30,10 +30,11 @@ __all__ = [
 ]  # fmt: skip
 
 Source = Any  # text, a SymPy expression, a Python function, or a Function
+Gates = Mapping[str, Any]  # classes with forward and backward, by the names they are called by
 Args = Sequence[str] | Mapping[str, Any]  # names, or names with types or structures of types
 
 
-def function(source: Source, args: Args | None = None) -> Function:
+def function(source: Source, args: Args | None = None, gates: Gates | None = None) -> Function:
     """The Function that `source` denotes. Nothing is differentiated or compiled.
 
     A source is text, a SymPy expression, a Python function over NumPy, or a Function. `args`
@@ -41,7 +42,8 @@ def function(source: Source, args: Args | None = None) -> Function:
     `{"W": "f64[8,4]", "layers": [{"b": "f64[8]"}]}`. Without it the parameters are in order of
     first appearance (text), sorted by name (SymPy), or as the Python function has them, and their
     types are those of numbers. A source that is one of arrays gets its types from the arguments
-    of each call, see `specialize`.
+    of each call, see `specialize`. `gates` are functions of your own that text and SymPy call by
+    these names, see `gate`.
 
     Raises:
         ParseError: text that is not a formula, or a name that `args` does not have.
@@ -56,6 +58,8 @@ def function(source: Source, args: Args | None = None) -> Function:
           return %1
         }
     """
+    if gates and not isinstance(source, str) and not parser.is_sympy(source):
+        raise ArgumentError("gates= is for text and SymPy; in Python call g = sd.gate(G) as g(x)")
     if isinstance(source, Function):
         if args is not None:
             raise ArgumentError("args= is for sources; this Function has its parameters already")
@@ -63,17 +67,23 @@ def function(source: Source, args: Args | None = None) -> Function:
     if isinstance(source, Kernel):
         raise ArgumentError("this is a compiled kernel; transform the Function it came from")
     start = time.perf_counter()
+    known = parser.as_gates(gates)
     names = None if args is None else _checked_names(args)
     made = (
-        _read_text(source, names, args) if isinstance(source, str) else _read(source, names, args)
+        _read_text(source, names, args, known)
+        if isinstance(source, str)
+        else _read(source, names, args, known)
     )
     if not isinstance(made, Polymorphic):
         made.stages["parse"] = time.perf_counter() - start
     made.__doc__ = documentation(source)
+    made.text = source if isinstance(source, str) else None
     return made
 
 
-def _read_text(source: str, names: list[str] | None, args: Args | None) -> Function:
+def _read_text(
+    source: str, names: list[str] | None, args: Args | None, gates: Mapping[str, parser.Gate]
+) -> Function:
     """The Function that a text denotes; `names` are those in `args`."""
     types: dict[str, parser.DeclaredType] | None = None
     if isinstance(args, Mapping):
@@ -82,9 +92,9 @@ def _read_text(source: str, names: list[str] | None, args: Args | None) -> Funct
         types = dict.fromkeys(names, ir.F64)
     try:
         with collector_paused():
-            return Function(parser.parse_text(source, types))
+            return Function(parser.parse_text(source, types, gates=gates))
     except NeedsShapes:
-        return Polymorphic(Text(source, types))
+        return Polymorphic(Text(source, types, gates))
 
 
 def _text_type(name: str, given: Any) -> parser.DeclaredType:
@@ -95,22 +105,24 @@ def _text_type(name: str, given: Any) -> parser.DeclaredType:
     raise ArgumentError(f"args: {name!r}: {given!r} is no type such as 'f64' or 'f64[3]'")
 
 
-def _read(source: Source, names: list[str] | None, args: Args | None) -> Function:
+def _read(
+    source: Source, names: list[str] | None, args: Args | None, gates: Mapping[str, parser.Gate]
+) -> Function:
     """The Function that a SymPy expression or a Python function denotes."""
     types = None if names is None else dict.fromkeys(names, ir.F64)
     if isinstance(args, Mapping):
         names = list(args)
         specs = _declared(source, names, args)
         if not all(isinstance(spec.tree, ir.Leaf) for spec in specs):
-            return Parsed(source, tuple(names)).concrete(specs)
+            return Parsed(source, tuple(names), gates).concrete(specs)
         types = typed(specs)
     try:
         with collector_paused():
-            made = Function(parser.parse(source, types))
+            made = Function(parser.parse(source, types, gates))
     except NeedsShapes as reason:
         if isinstance(args, Mapping):
             raise
-        return Polymorphic(Parsed(source, tuple(names or ())), why=str(reason))
+        return Polymorphic(Parsed(source, tuple(names or ()), gates), why=str(reason))
     if types is None and is_python(source):
         made.of_arrays = Polymorphic(Parsed(source))
     return made
@@ -162,6 +174,7 @@ def _transformed(step: Step, source: Source, args: Args | None) -> Function:
     primal = function(source, args)
     if not isinstance(primal, Polymorphic):
         made = step.apply(primal, [])
+        made.text = primal.text
         if isinstance(primal.of_arrays, Polymorphic):
             # A formula maps over arrays, and so does its gradient. But a Jacobian at an array is
             # a matrix, and cotangents have the shapes of what they belong to.
@@ -337,7 +350,9 @@ def vmap(source: Source | None = None, in_axes: Axes = 0, *, args: Args | None =
 
 def _mode(mode: str, sparse: bool) -> str:
     if sparse:
-        raise UnsupportedError("sparse=True arrives with array functions")
+        raise UnsupportedError(
+            "sparse=True is not there yet; without it the whole matrix is computed"
+        )
     if mode not in ("auto", "forward", "reverse"):
         raise ArgumentError(f'mode={mode!r}: expected "auto", "forward" or "reverse"')
     return mode

@@ -35,24 +35,29 @@ class ParseError(SymdiffError):
         self.source = source
         self.position = position
         self.hint = hint
-        start = source.rfind("\n", 0, position) + 1
         self.line = source.count("\n", 0, position) + 1
-        self.column = position - start + 1
-        super().__init__(self._render(start))
+        self.column = position - source.rfind("\n", 0, position)
+        super().__init__(self._render())
 
     def __reduce__(self) -> tuple[type[ParseError], tuple[str, str, int, str | None]]:
         return type(self), (self.reason, self.source, self.position, self.hint)
 
-    def _render(self, start: int) -> str:
+    def _render(self) -> str:
         message = f"line {self.line}, column {self.column}: {self.reason}"
+        start = self.position - (self.column - 1)
         end = self.source.find("\n", start)
         text = self.source[start : end if end >= 0 else len(self.source)]
         if text.strip():
-            excerpt, caret = _window(text, self.column - 1)
-            message += f"\n  {excerpt}\n  {' ' * caret}^"
+            message += f"\n{pointed(text, self.column)}"
         if self.hint:
             message += f"\n  hint: {self.hint}"
         return message
+
+
+def pointed(text: str, column: int) -> str:
+    """A line of source around `column`, counted from 1, and below it a caret under that spot."""
+    excerpt, caret = _window(text, column - 1)
+    return f"  {excerpt}\n  {' ' * caret}^"
 
 
 def _window(text: str, column: int, width: int = 76) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from symdiff import autodiff, ir, parser, passes, runtime
 from symdiff.arguments import Arguments, TracedArgument, scan
 from symdiff.donation import matched
 from symdiff.errors import ArgumentError
-from symdiff.ops import OPS
+from symdiff.ops import OPS, gate, gate_backward
 from symdiff.passes import OperationCount
 from symdiff.runtime import Kernel, Operand, Program, Signature
 
@@ -93,7 +93,12 @@ class Function:
         0.958851077208406
         >>> f.parameters
         ('x', 'y')
+
+    Attributes:
+        text: the text that it was read from; None for other sources.
     """
+
+    text: str | None = None
 
     def __init__(
         self,
@@ -421,6 +426,7 @@ class _Making:
     @cached_property
     def expanded(self) -> ir.Function:
         """The IR in the operations that every back end has."""
+        _require_operations(self.fn)
         with collector_paused():
             return passes.run(passes.LOWERING, self.fn)
 
@@ -495,9 +501,21 @@ class _Making:
 
 def lowered(fn: ir.Function) -> ir.Function:
     """`fn`, which has been optimised, in what machine code is made of."""
+    _require_operations(fn)
     if back_ends().is_long(fn):
         return passes.group_calls(fn)
     return passes.run((*passes.LOWERING, passes.contract), fn)
+
+
+def _require_operations(fn: ir.Function) -> None:
+    """Nothing, if `fn` is made of operations that can be compiled.
+
+    Raises:
+        UnsupportedError: it has a gate that needs numbers.
+    """
+    for value in fn.live():
+        if value.op in (gate, gate_backward):
+            raise value.attr("use").refusal()
 
 
 def _support() -> str:

@@ -83,10 +83,12 @@ class Parsed:
     Attributes:
         source: what `symdiff.parser` reads.
         order: the parameters in the order that `args=` asks for; () for the source's own.
+        gates: functions of the user's own that SymPy calls.
     """
 
     source: Any
     order: tuple[str, ...] = ()
+    gates: Mapping[str, parser.Gate] | None = None
 
     @property
     def name(self) -> str:
@@ -113,7 +115,7 @@ class Parsed:
                 _refuse_structures(self.name, arguments)
             source = _of_leaves(source, arguments, inspect.signature(source).parameters)
         with collector_paused():
-            fn = parser.parse(source, typed(specs))
+            fn = parser.parse(source, typed(specs), self.gates)
         made = Function(fn, arguments=arguments if structured else None)
         made.__doc__ = documentation(self.source)
         return made
@@ -141,10 +143,11 @@ def _refuse_structures(name: str, arguments: Arguments) -> None:
 
 @dataclass(frozen=True)
 class Text:
-    """A formula, a program or a `def`, with the types that `args=` declares for it."""
+    """A formula, a program or a `def`, with the types that `args=` declares for it, and gates."""
 
     source: str
     args: Mapping[str, parser.DeclaredType] | None = None
+    gates: Mapping[str, parser.Gate] | None = None
 
     @property
     def name(self) -> str:
@@ -180,7 +183,10 @@ class Text:
         declared = parser.declared_types(self.source, self.args) is not None
         with collector_paused():
             fn = parser.parse_text(
-                self.source, self.args if declared else types, shapes=types if declared else None
+                self.source,
+                self.args if declared else types,
+                shapes=types if declared else None,
+                gates=self.gates,
             )
         return Function(fn)
 
@@ -291,6 +297,7 @@ class Polymorphic(Function):
         """The function transformed once more, as soon as its shapes are known."""
         made = Polymorphic(self._origin, (*self._steps, step), self._why)
         made.__doc__ = self.__doc__
+        made.text = self.text
         return made
 
     def specialize(self, *args: Any, **kwargs: Any) -> Function:
@@ -319,6 +326,7 @@ class Polymorphic(Function):
         made = self._origin.concrete(specs)
         for step, given in zip(self._steps, reversed(levels), strict=True):
             made = step.apply(made, given)
+        made.text = self.text
         return self._functions.put(key, made)
 
     def own(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

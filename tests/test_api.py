@@ -112,6 +112,16 @@ def test_import_is_light() -> None:
     assert done.stdout.split() == ["False"] * 3
 
 
+def test_a_formula_of_numbers_loads_nothing_that_arrays_need() -> None:
+    code = (
+        "import sys, symdiff as sd; sd.compile(sd.value_and_grad('x*sin(y)'), cache=False)(1., 2.);"
+        "rooms = ('loops', 'vector_math', 'texts');"
+        "print(*(f'symdiff.codegen.{room}' in sys.modules for room in rooms))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False"] * 3
+
+
 def test_errors_are_of_one_family() -> None:
     for name in sd.__all__:
         entry = getattr(sd, name)

@@ -5,7 +5,7 @@ Griewank and Walther, "Evaluating Derivatives" (2008), chapter 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from symdiff.autodiff.bodies import Replaced, dependents
@@ -30,6 +30,9 @@ from symdiff.ops import (
     where,
 )
 
+Watch = Callable[[Value, int, Masked], None]
+"""Told of every value, the position of an operand, and what is passed back to that operand."""
+
 
 def backpropagate(
     graph: Graph,
@@ -37,6 +40,7 @@ def backpropagate(
     cotangents: Sequence[Value],
     wrt: Sequence[Value],
     replaced: Replaced,
+    watch: Watch | None = None,
 ) -> list[Value]:
     """The cotangent of each value in `wrt`, given those of `outputs`, built in `graph`.
 
@@ -58,17 +62,17 @@ def backpropagate(
     for index in range(top, stop - 1, -1):
         value = graph.values[index]
         if value in elements:
-            _pull_elements(graph, value, elements.pop(value), active, pending, replaced)
+            _pull_elements(graph, value, elements.pop(value), active, pending, replaced, watch)
         bar = pending.pop(value, None)
         if bar is None:
             continue
         done[value] = bar
         if value.op is ITEM:
-            elements.setdefault(value.args[0], {})[value.attr("index")] = _selected(bar)
+            elements.setdefault(value.args[0], {})[value.attr("index")] = selected(bar)
         elif value.args:
-            _pull(graph, value, bar, active, pending)
+            _pull(graph, value, bar, active, pending, watch)
     graph.location = None
-    return [_selected(done[v]) if v in done else like(v, 0.0) for v in wrt]
+    return [selected(done[v]) if v in done else like(v, 0.0) for v in wrt]
 
 
 # What is pulled back through these are the elements of the cotangent at other places, copied or
@@ -78,7 +82,12 @@ _MOVES: Final = frozenset((concatenate, embed, reduce_sum, reshape, transpose))
 
 
 def _pull(
-    graph: Graph, value: Value, bar: Masked, active: set[Value], pending: dict[Value, Masked]
+    graph: Graph,
+    value: Value,
+    bar: Masked,
+    active: set[Value],
+    pending: dict[Value, Masked],
+    watch: Watch | None,
 ) -> None:
     """Pass the cotangent of `value` on to those operands that matter."""
     graph.location = value.location
@@ -86,7 +95,7 @@ def _pull(
     below: Value | None = None
     if bar.mask is not None and not moves and not value.op.elementwise:
         below = _mask_of_copies(value, bar.mask)
-        bar = Masked(_selected(bar), None)
+        bar = Masked(selected(bar), None)
     for i, arg in enumerate(value.args):
         if arg not in active:
             continue
@@ -98,12 +107,13 @@ def _pull(
         if not isinstance(share, Masked):
             share = Masked(share, None)
         mask = below or bar.mask
-        if mask is None and share.mask is None:
-            _accumulate(pending, arg, share)
-            continue
-        if moves and mask is not None:
-            mask = value.op.vjp(i, mask, value, value.args)
-        _accumulate(pending, arg, Masked(share.value, _both(mask, share.mask)))
+        if mask is not None or share.mask is not None:
+            if moves and mask is not None:
+                mask = value.op.vjp(i, mask, value, value.args)
+            share = Masked(share.value, _both(mask, share.mask))
+        if watch is not None:
+            watch(value, i, share)
+        _accumulate(pending, arg, share)
 
 
 def _mask_of_copies(value: Value, mask: Value) -> Value | None:
@@ -121,6 +131,7 @@ def _pull_elements(
     active: set[Value],
     pending: dict[Value, Masked],
     replaced: Replaced,
+    watch: Watch | None,
 ) -> None:
     """Pass the cotangents of the elements of `value` on to those operands that matter."""
     graph.location = value.location
@@ -132,6 +143,8 @@ def _pull_elements(
     else:
         raise DifferentiationError(f"{value.op.name} has no derivative rule for reverse mode")
     for i, share in shares.items():
+        if watch is not None:
+            watch(value, i, Masked(share, None))
         _accumulate(pending, value.args[i], Masked(share, None))
 
 
@@ -144,7 +157,7 @@ def _accumulate(pending: dict[Value, Masked], value: Value, share: Masked) -> No
     elif held.mask is share.mask:
         pending[value] = Masked(add(held.value, share.value), held.mask)
     else:
-        total = add(_selected(held), _selected(share))
+        total = add(selected(held), selected(share))
         either = held.mask and share.mask and or_(held.mask, share.mask)
         pending[value] = Masked(total, either)
 
@@ -162,6 +175,6 @@ def _needed(mask: Value | None) -> Value | None:
     return None if everywhere else mask
 
 
-def _selected(bar: Masked) -> Value:
+def selected(bar: Masked) -> Value:
     """The cotangent with its mask applied: zero where it does not count."""
     return bar.value if bar.mask is None else where(bar.mask, bar.value, like(bar.value, 0.0))

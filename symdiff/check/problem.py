@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from symdiff import api, ir
-from symdiff.check.points import Array
 from symdiff.errors import ArgumentError
 from symdiff.ops import mul, reduce_sum, stop_gradient
 from symdiff.ops.bodies import extract
+from symdiff.points import Array
 
 
 @dataclass(frozen=True, slots=True)

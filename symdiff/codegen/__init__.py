@@ -7,8 +7,7 @@ from symdiff.codegen.entry import ENTRY
 from symdiff.codegen.module import Layout, is_long, layout, loop_text, lower, named_tuples
 from symdiff.codegen.sharing import sharing
 from symdiff.codegen.support import SUPPORT
-from symdiff.codegen.vector_math import Machine
-from symdiff.codegen.vectors import VectorMath
+from symdiff.codegen.vectors import Machine, VectorMath
 
 __all__ = [
     "ENTRY", "SUPPORT", "Layout", "Machine", "VectorMath", "is_long", "layout", "loop_text",

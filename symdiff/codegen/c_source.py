@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from symdiff.codegen.c import CInterface, scalar_source
-from symdiff.codegen.loops import build_program, has_tensors
+from symdiff.codegen.loops import build_program
 from symdiff.codegen.loops.c import write_program
+from symdiff.codegen.tensors import has_tensors
 from symdiff.ir import Function
 
 _STACK: Final = 32768  # bytes of workspace that are taken from the stack

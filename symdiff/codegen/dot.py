@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
 
-from symdiff.codegen.formula import text_number
-from symdiff.ir import ITEM, PARAM, Function, Literal, TupleType, Value, leaves
+from symdiff.codegen.node_texts import settings, symbol
+from symdiff.ir import ITEM, PARAM, Function, TupleType, Value, leaves
 from symdiff.ops import sincos
-
-_MAX_ELEMENTS: Final = 6  # of a constant array that is shown
 
 
 def dot(fn: Function) -> str:
@@ -36,36 +33,14 @@ def dot(fn: Function) -> str:
 
 
 def _label(value: Value) -> str:
-    name = _name(value)
+    if value.op is PARAM or value.literal is not None:
+        name = symbol(value)
+    else:
+        name = symbol(value) if value.op.elementwise else value.op.name
+        if name == value.op.name and settings(value):
+            name = f"{name}\n{settings(value)}"
     parts = value.type.elements if isinstance(value.type, TupleType) else (value.type,)
     return f"{name}\n{value.type}" if any(part.shape for part in parts) else name
-
-
-def _name(value: Value) -> str:
-    if value.op is PARAM:
-        return value.attr("name")
-    if value.literal is not None:
-        return _constant(value.literal)
-    notation = value.op.notation
-    if notation is not None and notation.text.startswith("{} "):
-        return notation.text.replace("{}", "").strip()  # infix: + rather than add
-    attrs = ", ".join(f"{key}={_attribute(attr)}" for key, attr in value.attrs if _tells(key, attr))
-    return f"{value.op.name}\n{attrs}" if attrs else value.op.name
-
-
-def _constant(literal: Literal) -> str:
-    if literal.scalar is not None:
-        return text_number(literal).text
-    return str(literal.array.tolist()) if literal.type.size <= _MAX_ELEMENTS else "const"
-
-
-def _tells(key: str, attr: Any) -> bool:
-    """Whether an attribute says more than the type of the result does."""
-    return key != "shape" and attr is not None
-
-
-def _attribute(attr: Any) -> str:
-    return attr.name if isinstance(attr, Function) else str(attr)
 
 
 def _look(value: Value) -> str:

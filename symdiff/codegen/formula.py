@@ -65,7 +65,7 @@ def _named(fn: Function) -> tuple[Equations, list[str]]:
         for name in fn.param_names
     }
     outputs = [names.claim(python_identifier(leaf.name)) for leaf in leaves(fn.result)]
-    return equations(fn, _Text(), params, names), outputs
+    return equations(fn, TEXT, params, names), outputs
 
 
 def _is_readable(name: str) -> bool:
@@ -109,6 +109,9 @@ class _Text(Style):
             slots = ["{}"] * len(value.args) + [f"{key}={{{key}}}" for key in attrs]
             return Form(f"{op.name}({', '.join(slots)})", ATOM, ())
         return Form(op.notation.text, op.notation.precedence, op.notation.operands)
+
+
+TEXT: Final = _Text()
 
 
 def _nested(array: Any, dtype: DType) -> str:

@@ -15,7 +15,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, cast
 
-from symdiff.codegen.vector_math import FUNCTIONS, function
 from symdiff.codegen.vectors import NO_VECTORS, VectorMath
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, DTYPES, ITEM, PARAM, DType, Function, Value, boolean, f32, f64
@@ -28,6 +27,13 @@ _SIGNED: Final = {"olt": "slt", "ole": "sle", "ogt": "sgt"}
 
 # Pure functions: may be moved or dropped, never throw, always return.
 _ATTRIBUTES: Final = "attributes #0 = { nounwind willreturn memory(none) }"
+
+
+def vector_math():  # pyright infers the module, which no annotation can name
+    """Our own functions of vectors, loaded with the first code in lanes: scalars need none."""
+    from symdiff.codegen import vector_math
+
+    return vector_math
 
 
 class LLVMEmitter:
@@ -221,7 +227,7 @@ class LLVMEmitter:
         if self.lanes == 1:
             return self.call(symbol, operands, self.type)
         vector = self.vectors.symbol(symbol, len(operands), self.lanes, self.dtype is f32)
-        ours = name in FUNCTIONS and self.vectors.inlines
+        ours = name in vector_math().FUNCTIONS and self.vectors.inlines
         if ours and not (vector and self.dtype is f32):  # ours compute in doubles
             return self._vector(name, operands, self.type)
         if vector:
@@ -244,7 +250,7 @@ class LLVMEmitter:
     def _vector(self, name: str, operands: Sequence[str], result: str) -> str:
         """A call of one of our own functions of vectors, which becomes part of the module."""
         kind = "f32" if self.dtype is f32 else "f64"
-        found = function(name, self.lanes, kind, self.vectors.machine)
+        found = vector_math().function(name, self.lanes, kind, self.vectors.machine)
         called = self.call(found.symbol, operands, result, attributes="")
         self.declarations |= {**found.declarations, found.symbol: found.text}
         return called

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from symdiff.codegen.chunks import CHUNK, SMALL, Plan, plan_chunks
 from symdiff.codegen.lanes import Groups, GroupWriter, Item, group_function
@@ -34,21 +34,29 @@ from symdiff.codegen.llvm import (
     require_scalars,
     transfer_loop,
 )
-from symdiff.codegen.loops import Program as LoopProgram
-from symdiff.codegen.loops import build_program, has_tensors, print_program
-from symdiff.codegen.loops.module import grouped, lower_program
-from symdiff.codegen.loops.teams import Team, team_of
 from symdiff.codegen.points import points_function
+from symdiff.codegen.tensors import has_tensors
 from symdiff.codegen.vectors import NO_VECTORS, VectorMath
-from symdiff.codegen.work import of_function, of_program
+from symdiff.codegen.work import of_function
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, Branch, DType, Function, Leaf, Tree, Value, f32, f64, leaves
+
+if TYPE_CHECKING:
+    from symdiff.codegen.loops import Program as LoopProgram
+    from symdiff.codegen.loops import Team
 
 RELEASE_GIL_ABOVE: Final = 50_000  # work: some microseconds
 FAST_FLAGS: Final = "reassoc nsz arcp contract afn"  # not nnan, ninf: NaNs stay visible
 
 # Offsets in CPython objects, in bytes; runtime.native checks them before it uses @NAME.call.
 FALLBACK_OFFSET: Final = 24
+
+
+def loop_room():  # pyright infers the module, which no annotation can name
+    """The room `symdiff.codegen.loops`, loaded with the first function of arrays."""
+    from symdiff.codegen import loops
+
+    return loops
 
 
 @dataclass(frozen=True)
@@ -70,17 +78,19 @@ class Layout:
     @cached_property
     def team(self) -> Team | None:
         """The loops for several threads, where that is worth while for one point."""
-        return team_of(self.loops, self.threads) if self.loops and self.threads > 1 else None
+        if self.loops is None or self.threads == 1:
+            return None
+        return loop_room().team_of(self.loops, self.threads)
 
     @cached_property
     def work(self) -> int:
         """How long one point takes, in the units of `codegen.work`."""
-        return of_program(self.loops) if self.loops else of_function(self.fn)
+        return loop_room().of_program(self.loops) if self.loops else of_function(self.fn)
 
     @cached_property
     def loops_alone(self) -> LoopProgram:
         """The loops without BLAS, for an object file that is linked elsewhere."""
-        return build_program(self.fn, False, self.donated)
+        return loop_room().build_program(self.fn, False, self.donated)
 
     def groups(self, vectors: VectorMath) -> Groups | None:
         """How a batch is computed in the lanes of vectors; None where it goes point by point."""
@@ -89,7 +99,7 @@ class Layout:
         types = [v.type for v in (*self.fn.params, *self.fn.live())]
         lanes = vectors.lanes_of(t.dtype for t in types if hasattr(t, "dtype"))
         if self.loops is not None:
-            return grouped(self.loops, lanes)
+            return loop_room().grouped(self.loops, lanes)
         inputs, outputs = (
             tuple(Item(v.type.dtype, 1) for v in values)
             for values in (self.fn.params, self.fn.outputs)
@@ -125,7 +135,7 @@ class Layout:
 def layout(fn: Function, threads: int = 1, donated: tuple[tuple[int, int], ...] = ()) -> Layout:
     """The layout of `fn`, which must have only operations with an `emit` rule."""
     if has_tensors(fn):
-        return Layout(fn, None, build_program(fn, True, donated), threads, donated)
+        return Layout(fn, None, loop_room().build_program(fn, True, donated), threads, donated)
     return Layout(fn, plan_chunks(fn) if _is_huge(fn) else None)
 
 
@@ -146,7 +156,7 @@ def loop_text(place: Layout) -> str:
     """
     if place.loops is None:
         raise UnsupportedError(f"{place.fn.name} is straight-line code: it has no loops")
-    return print_program(place.loops)
+    return loop_room().print_program(place.loops)
 
 
 def lower(
@@ -169,7 +179,9 @@ def lower(
         program = place.loops_alone if tuple(wrappers) == ("c",) else place.loops
         groups = place.groups(vectors) if "many" in wrappers else None
         team = place.team if "team" in wrappers else None
-        return lower_program(program, place.symbol, wrappers, flags, vectors, groups, team)
+        return loop_room().lower_program(
+            program, place.symbol, wrappers, flags, vectors, groups, team
+        )
     require_scalars(place.fn)
     return _Module(place, FAST_FLAGS if fastmath else "", vectors).text(wrappers)
 

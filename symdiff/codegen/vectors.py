@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from symdiff.codegen.vector_math import PORTABLE, Machine
 from symdiff.ir import DType
 
 # Functions of libmvec, glibc's library of vector functions, by number of operands.
@@ -19,6 +18,22 @@ LIBMVEC: Final = {
 
 # Those of them that are faster than ours where LLVM vectorises, at 4 ULP where ours have 1.
 FASTER: Final = frozenset(("hypot", "log10", "log1p", "tan"))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a processor has that some kernels use.
+
+    Attributes:
+        fused: a multiply-add instruction that rounds once (x86 FMA, NEON).
+        avx512: AVX-512 F, DQ and VL, whose vscalefpd multiplies by powers of two.
+    """
+
+    fused: bool = False
+    avx512: bool = False
+
+
+PORTABLE: Final = Machine()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from symdiff.ir.graph import (
     ITEM,
     PARAM,
     Attrs,
+    Call,
     Function,
     Graph,
     Literal,
@@ -56,9 +57,9 @@ from symdiff.ir.types import (
 from symdiff.ir.verify import verify
 
 __all__ = [
-    "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "SCALARS", "Attrs", "Branch", "DType",
-    "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule", "Tree",
-    "TupleType", "Type", "Value", "Visit", "boolean", "branches", "build", "copy_into",
+    "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "SCALARS", "Attrs", "Branch", "Call",
+    "DType", "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule",
+    "Tree", "TupleType", "Type", "Value", "Visit", "boolean", "branches", "build", "copy_into",
     "destructure", "digest", "dtype_named", "encoded_tree", "evaluate_exactly", "f32", "f64",
     "fingerprint", "flatten", "has_factories", "i32", "i64", "interpret", "leaves", "live",
     "parse_type", "print_function", "read_function", "record", "rewrite", "use_counts", "verify",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from itertools import compress
-from typing import Any, Final
+from itertools import compress, islice
+from types import CodeType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,36 @@ from symdiff.ir.types import TupleType, Type, f64
 
 Visit = Callable[["Value", tuple["Value", ...]], "Value | None"]
 Rule = Callable[[Op, tuple["Value", ...], Attrs], "Value | None"]
-Location = tuple[int, int]  # start and end offset in the source text, or (line, 0) in a Python file
+
+
+class Call(NamedTuple):
+    """A place in a Python program: the instruction of `code`, by its offset in bytes."""
+
+    code: CodeType
+    instruction: int
+
+    @property
+    def line(self) -> int:
+        """The line in the file, counted from 1."""
+        start, _ = self.lines()
+        return start
+
+    def lines(self) -> tuple[int, int]:
+        """The first and the last line of what the instruction was compiled from."""
+        start, end, _, _ = self._position()
+        first = start or self.code.co_firstlineno
+        return first, end or first
+
+    def columns(self) -> tuple[int, int] | None:
+        """Where it begins in the first line and ends in the last, in bytes; None if unknown."""
+        _, _, start, end = self._position()
+        return None if start is None or end is None else (start, end)
+
+    def _position(self) -> tuple[int | None, int | None, int | None, int | None]:
+        return next(islice(self.code.co_positions(), self.instruction // 2, None))
+
+
+Location = tuple[int, int] | Call  # start and end offset in the source text, or in a program
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +132,18 @@ class Graph:
 
     `rule`, where given, sees every operation before it is added and may return another value
     in its place; that is how rewriting passes simplify what they build while they build it.
-    `location` is stamped on the values added while it is set. `unshaped` is a list while a Python
+    `location` is stamped on the values added while it is set. `names` has what a program calls
+    some of the values. `unshaped` is a list while a Python
     function is traced without the shapes of its parameters: of what it did that needs them.
     """
 
-    __slots__ = ("_interned", "location", "rule", "unshaped", "values")
+    __slots__ = ("_interned", "location", "names", "rule", "unshaped", "values")
 
     def __init__(self, rule: Rule | None = None) -> None:
         self.values: list[Value] = []
         self.rule = rule
         self.location: Location | None = None
+        self.names: dict[Value, str] = {}
         self.unshaped: list[str] | None = None
         # By operation and then by operands: no tuple of all three has to be made and kept.
         self._interned: dict[tuple[Op, Attrs] | Op, dict[tuple[Value, ...], Value]] = {}
@@ -204,6 +236,7 @@ class Graph:
         They refer to it in turn, so that their memory would be kept until the next collection.
         """
         self._interned.clear()
+        self.names.clear()
         self.values.clear()
 
     def const(self, number: Any, type: Type) -> Value:

@@ -57,6 +57,7 @@ class Op:
         integers: the operation works on integers too.
         aliases: other names under which the front ends know it.
         note: the convention at kinks and poles, for the documentation.
+        intuition: what it does to the gradient that comes to it, in words.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Op:
     attr_samples: tuple[tuple[str, Any], ...] = ()
     aliases: tuple[str, ...] = ()
     note: str = ""
+    intuition: str = ""
 
     def type_of(self, args: tuple[Value, ...], attrs: Attrs) -> Any:
         """The Type (or TupleType) of this operation on these operands.

@@ -111,7 +111,8 @@ def _print_attr(value: Any, called: Mapping[Function, str]) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value)  # NaN and Infinity as Python's json writes and reads them
+    # NaN and Infinity as Python's json writes and reads them; gates for people only.
+    return json.dumps(value, default=repr)
 
 
 def _print_tree(tree: Tree) -> str:

@@ -20,6 +20,7 @@ from symdiff.ops.control import custom, inline, map_points, scan, stop_gradient
 from symdiff.ops.define import OPS, Masked, like
 from symdiff.ops.emitter import Emitter, Operand
 from symdiff.ops.functions import FUNCTIONS, NamedFunction
+from symdiff.ops.gates import GateUse, gate, gate_backward, per_operand
 from symdiff.ops.indexing import add_at, gather, put_at, scatter_add
 from symdiff.ops.reduction import argmax, argmin, cumsum, reduce_max, reduce_min
 from symdiff.ops.rounding import ceil, floor, floor_div, fmod, mod, round, trunc
@@ -70,6 +71,7 @@ __all__ = [
     "FUNCTIONS",
     "OPS",
     "Emitter",
+    "GateUse",
     "Masked",
     "NamedFunction",
     "Operand",
@@ -112,6 +114,8 @@ __all__ = [
     "fma",
     "fmod",
     "gamma",
+    "gate",
+    "gate_backward",
     "gather",
     "hypot",
     "inline",
@@ -134,6 +138,7 @@ __all__ = [
     "neg",
     "not_",
     "or_",
+    "per_operand",
     "polygamma",
     "pow",
     "put_at",

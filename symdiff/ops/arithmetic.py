@@ -21,6 +21,7 @@ neg = elementwise(
     notation=Notation("-{}", "-{}", UNARY, (PRODUCT,)),  # -a * b is -(a * b) to the last bit
     samples=uniform(-3, 3),
     aliases=("negative",),
+    intuition="turns the sign of the upstream gradient",
 )
 
 
@@ -44,6 +45,7 @@ add = elementwise(
     notation=infix("+", SUM),
     commutative=True,
     samples=uniform(-3, 3, count=2),
+    intuition="distributes the upstream gradient to each summand",
 )
 
 sub = elementwise(
@@ -58,6 +60,7 @@ sub = elementwise(
     notation=infix("-", SUM),
     samples=uniform(-3, 3, count=2),
     aliases=("subtract",),
+    intuition="distributes the upstream gradient, with its sign turned for what is subtracted",
 )
 
 mul = elementwise(
@@ -71,14 +74,25 @@ mul = elementwise(
     commutative=True,
     samples=uniform(-3, 3, count=2),
     aliases=("multiply",),
+    intuition="switches: each factor gets the upstream gradient times the other factor",
 )
+
+
+def _over(z: Value, y: Value, x: Value, out: Value) -> Value:
+    """z / y, which next to a reciprocal, out = 1 / y, is a product."""
+    reciprocal = x.literal is not None and x.literal.scalar == 1.0
+    return mul(z, out) if reciprocal else div(z, y)
+
 
 div = elementwise(
     "div",
     value=np.divide,
     # One division serves both: xbar = bar / y, ybar = -(bar / y) * out.
-    partials=(lambda out, x, y: div(1.0, y), lambda out, x, y: neg(div(out, y))),
-    vjp=(lambda bar, out, x, y: div(bar, y), lambda bar, out, x, y: neg(mul(div(bar, y), out))),
+    partials=(lambda out, x, y: div(1.0, y), lambda out, x, y: neg(_over(out, y, x, out))),
+    vjp=(
+        lambda bar, out, x, y: div(bar, y),
+        lambda bar, out, x, y: neg(mul(_over(bar, y, x, out), out)),
+    ),
     emit=lambda b, x, y: b.div(x, y),
     exact=lambda mp, x, y: x / y,
     notation=Notation(
@@ -86,6 +100,8 @@ div = elementwise(
     ),
     samples=each((-3, 3), (0.5, 3)),
     aliases=("divide", "true_divide"),
+    intuition="the numerator gets the upstream gradient divided by the denominator; the "
+    "denominator's share grows as it comes near 0",
 )
 
 fma = elementwise(
@@ -96,6 +112,7 @@ fma = elementwise(
     exact=lambda mp, x, y, z: x * y + z,
     samples=uniform(-3, 3, count=3),
     note="x y + z, rounded once where the machine has the instruction",
+    intuition="switches between its factors, and distributes to what is added",
 )
 
 sqrt = elementwise(
@@ -106,6 +123,7 @@ sqrt = elementwise(
     notation=Notation("sqrt({})", r"\sqrt{{{}}}"),
     samples=uniform(0.1, 9),
     note="derivative inf at 0",
+    intuition="scales the upstream gradient by 1/(2 sqrt(x)), without bound near 0",
 )
 
 cbrt = elementwise(
@@ -117,6 +135,7 @@ cbrt = elementwise(
     notation=Notation("cbrt({})", r"\sqrt[3]{{{}}}"),
     samples=signed(0.1, 9),
     note="derivative inf at 0",
+    intuition="scales the upstream gradient by 1/(3 cbrt(x)^2), without bound near 0",
 )
 
 abs = elementwise(
@@ -130,6 +149,7 @@ abs = elementwise(
     samples=signed(0.1, 3),
     aliases=("absolute", "fabs", "Abs"),
     note="derivative 0 at 0",
+    intuition="passes the upstream gradient on with the sign of its operand",
 )
 
 sign = elementwise(
@@ -146,6 +166,7 @@ sign = elementwise(
     samples=signed(0.1, 3),
     aliases=("sgn",),
     note="derivative 0, also at 0",
+    intuition="lets nothing through: it is flat, but for its step at 0",
 )
 
 copysign = elementwise(
@@ -156,4 +177,5 @@ copysign = elementwise(
     exact=lambda mp, x, y: mp.fabs(x) * (1 if y >= 0 else -1),
     samples=each((0.1, 3), (-3, 3)),
     note="d/dx is 0 at x = 0",
+    intuition="passes the upstream gradient on to the magnitude, with its sign; none to the sign",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from symdiff.ops.define import (
     uniform,
 )
 
+_YES_OR_NO: Final = "a yes or no: nothing flows back through it"
+
 
 def _comparison(name: str, value: Any, symbol: str, latex: str, alias: str, **entry: Any) -> Op:
     return elementwise(
@@ -38,6 +40,7 @@ def _comparison(name: str, value: Any, symbol: str, latex: str, alias: str, **en
         ),
         samples=uniform(-1, 1, count=2),
         aliases=(alias,),
+        intuition=_YES_OR_NO,
         **entry,
     )
 
@@ -61,6 +64,7 @@ def _logical(name: str, value: Any, notation: Notation, aliases: tuple[str, ...]
         samples=booleans(arity),
         aliases=aliases,
         commutative=arity == 2,
+        intuition=_YES_OR_NO,
     )
 
 
@@ -113,6 +117,7 @@ where = elementwise(
     ),
     samples=lambda rng, n: (rng.integers(0, 2, n).astype(bool), *uniform(-3, 3, 2)(rng, n)),
     note="nothing of the branch not taken gets through, not even a NaN",
+    intuition="routes: the branch taken gets the upstream gradient, the other one none",
 )
 
 
@@ -149,6 +154,7 @@ def _extremum(name: str, value: Any, before: Any, aliases: tuple[str, ...]) -> O
         samples=uniform(-3, 3, count=2),
         aliases=aliases,
         note="ties give half to each side; a NaN operand gives NaN",
+        intuition="routes the upstream gradient to the operand that is chosen; the other gets none",
         integers=True,
     )
 

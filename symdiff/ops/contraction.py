@@ -112,4 +112,6 @@ contract = define(
     samples=lambda rng, n: (rng.normal(size=(2, 3, 4)), rng.normal(size=(4, 2, 5))),
     attr_samples=(("spec", "bij,jbk->bik"),),
     note="sums over the labels that the result does not have; its derivatives are contractions",
+    intuition="switches, as a product does: each factor gets the upstream gradient times the "
+    "other one, summed over what the result has not",
 )

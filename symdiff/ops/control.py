@@ -28,6 +28,7 @@ stop_gradient = elementwise(
     integers=True,
     samples=uniform(-3, 3),
     note="the operand, taken as a constant by differentiation",
+    intuition="lets nothing through, on purpose",
 )
 
 
@@ -138,6 +139,7 @@ scan = define(
     note="a loop: body(carries, inputs of the step, rest) gives carries and outputs of the step; "
     "its derivatives are loops over those of the body (symdiff/autodiff/scan_reverse.py), which "
     "with checkpoint keep nothing of a step but the carries that it began with",
+    intuition="a loop: the gradient goes back through its steps, the last one first",
 )
 
 
@@ -198,6 +200,7 @@ custom = define(
     note="a function whose derivative the user has written: vjp(operands, cotangents) gives the "
     "outputs and the cotangents of the operands, jvp(operands, tangents) the outputs and their "
     "tangents, for those operands and outputs that are floating-point",
+    intuition="has a derivative of its own, which its author has written",
 )
 
 

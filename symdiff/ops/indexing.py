@@ -86,6 +86,8 @@ gather = define(
     ),
     attr_samples=(("axis", 1),),
     note="index operands replace as many axes, from `axis` on; indices are not negative",
+    intuition="routes: what was selected gets the upstream gradient, summed where selected "
+    "more than once; the rest none",
 )
 
 
@@ -144,6 +146,7 @@ scatter_add = define(
     ),
     attr_samples=(("axis", 1), ("shape", (3, 4, 5, 2))),
     note="zero, plus every element at its place; in the order of the elements",
+    intuition="distributes: what was added somewhere gets the upstream gradient of that place",
 )
 
 

@@ -53,6 +53,7 @@ def _extremum(name: str, function: Any, chosen: Any) -> Op:
         samples=normal(2, 3, 4),
         attr_samples=(("shape", (3, 1)),),
         note="elements that tie share the derivative; a NaN gives NaN",
+        intuition="routes the upstream gradient to the element that was chosen; others get none",
     )
     return op
 
@@ -78,6 +79,7 @@ def _position(name: str, function: Any) -> Op:
         samples=normal(2, 3, 4),
         attr_samples=(("axis", 1),),
         note="the first one where several tie; the first NaN where there is one",
+        intuition="a position: nothing flows back through it",
     )
     return op
 
@@ -117,4 +119,6 @@ cumsum = define(
     ),
     samples=normal(2, 3, 4),
     attr_samples=(("axis", 1), ("reverse", False)),
+    intuition="distributes: each summand gets the sum of what comes to all partial sums that "
+    "it is in",
 )

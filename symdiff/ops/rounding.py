@@ -17,6 +17,7 @@ floor = elementwise(
     notation=Notation("floor({})", r"\left\lfloor {} \right\rfloor"),
     samples=uniform(-5, 5),
     note="derivative 0",
+    intuition="lets nothing through: it is flat between its steps",
 )
 
 ceil = elementwise(
@@ -28,6 +29,7 @@ ceil = elementwise(
     samples=uniform(-5, 5),
     aliases=("ceiling",),
     note="derivative 0",
+    intuition="lets nothing through: it is flat between its steps",
 )
 
 trunc = elementwise(
@@ -39,6 +41,7 @@ trunc = elementwise(
     samples=uniform(-5, 5),
     aliases=("fix",),
     note="derivative 0",
+    intuition="lets nothing through: it is flat between its steps",
 )
 
 round = elementwise(
@@ -50,6 +53,7 @@ round = elementwise(
     samples=uniform(-5, 5),
     aliases=("rint",),
     note="halves to even; derivative 0",
+    intuition="lets nothing through: it is flat between its steps",
 )
 
 fmod = elementwise(
@@ -60,6 +64,8 @@ fmod = elementwise(
     exact=lambda mp, x, y: x - y * int(x / y),
     samples=each((-9, 9), (0.5, 3)),
     note="C's remainder, with the sign of x; the derivative ignores the jumps",
+    intuition="passes the upstream gradient on to the dividend, times minus the quotient to "
+    "the divisor",
 )
 
 
@@ -96,6 +102,8 @@ mod = elementwise(
     samples=each((-9, 9), (0.5, 3)),
     aliases=("remainder", "Mod"),
     note="Python's remainder, with the sign of y; the derivative ignores the jumps",
+    intuition="passes the upstream gradient on to the dividend, times minus the quotient to "
+    "the divisor",
 )
 
 floor_div = elementwise(
@@ -114,4 +122,5 @@ floor_div = elementwise(
     samples=each((-9, 9), (0.5, 3)),
     aliases=("floor_divide",),
     note="derivative 0",
+    intuition="lets nothing through: it is flat between its steps",
 )

@@ -20,6 +20,7 @@ erf = elementwise(
     emit=lambda b, x: b.libm("erf", x),
     notation=call("erf", r"\operatorname{{erf}}"),
     samples=uniform(-2, 2),
+    intuition="squashes: scales the upstream gradient by a bell curve, which vanishes far from 0",
 )
 
 erfc = elementwise(
@@ -29,6 +30,8 @@ erfc = elementwise(
     emit=lambda b, x: b.libm("erfc", x),
     notation=call("erfc", r"\operatorname{{erfc}}"),
     samples=uniform(-2, 2),
+    intuition="squashes: scales the upstream gradient by minus a bell curve, which vanishes "
+    "far from 0",
 )
 
 gamma = elementwise(
@@ -39,6 +42,7 @@ gamma = elementwise(
     notation=call("gamma", r"\Gamma"),
     samples=uniform(0.3, 6),
     aliases=("tgamma",),
+    intuition="scales the upstream gradient by gamma(x) digamma(x)",
 )
 
 lgamma = elementwise(
@@ -51,6 +55,7 @@ lgamma = elementwise(
     samples=uniform(0.3, 6),
     aliases=("gammaln", "loggamma"),
     note="log |gamma(x)|",
+    intuition="scales the upstream gradient by digamma(x), about log(x)",
 )
 
 digamma = elementwise(
@@ -62,6 +67,7 @@ digamma = elementwise(
     notation=call("digamma", r"\psi"),
     samples=uniform(0.3, 6),
     aliases=("psi",),
+    intuition="scales the upstream gradient by trigamma(x), without bound near 0",
 )
 
 # Bernoulli numbers B2, B4, ... of the asymptotic series.
@@ -135,4 +141,5 @@ polygamma = elementwise(
     samples=uniform(0.3, 6),
     attr_samples=(("n", 1),),
     note="the n-th derivative of digamma, n >= 1",
+    intuition="scales the upstream gradient by the next polygamma function",
 )

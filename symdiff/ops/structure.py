@@ -69,6 +69,7 @@ broadcast = define(
     batch=_batch_broadcast,
     samples=normal(3, 1),
     attr_samples=(("shape", (2, 3, 4)),),
+    intuition="copies forward, and so adds up backward",
 )
 
 
@@ -120,6 +121,7 @@ reduce_sum = define(
     batch=batch_reduction(lambda: reduce_sum),
     samples=normal(2, 3, 4),
     attr_samples=(("shape", (3, 1)),),
+    intuition="adds up forward, and so copies the upstream gradient to each summand",
 )
 reduce_type = _reduce_type
 
@@ -143,6 +145,7 @@ reshape = define(
     batch=lambda args, batched, size, shape: reshape(args[0], shape=(size, *shape)),
     samples=normal(2, 6),
     attr_samples=(("shape", (3, 1, 4)),),
+    intuition="passes every element of the upstream gradient on, in the other shape",
 )
 
 
@@ -164,6 +167,7 @@ transpose = define(
     batch=lambda args, batched, size, axes: transpose(args[0], axes=(0, *(a + 1 for a in axes))),
     samples=normal(2, 3, 4),
     attr_samples=(("axes", (2, 0, 1)),),
+    intuition="passes every element of the upstream gradient on, with the axes put back",
 )
 
 
@@ -216,6 +220,7 @@ slice_ = define(
     samples=normal(5, 6),
     attr_samples=(("start", (4, 1)), ("step", (-2, 3)), ("shape", (3, 2))),
     note="element i along an axis is element start + step i",
+    intuition="routes: the part taken gets the upstream gradient, the rest none",
 )
 
 
@@ -247,6 +252,7 @@ embed = define(
     samples=normal(3, 2),
     attr_samples=(("start", (4, 1)), ("step", (-2, 3)), ("shape", (5, 6))),
     note="the adjoint of slice: zero elsewhere",
+    intuition="routes: what was put in gets its part of the upstream gradient back",
 )
 
 
@@ -289,6 +295,7 @@ concatenate = define(
     arity=None,
     samples=lambda rng, n: (rng.normal(size=(2, 3)), rng.normal(size=(2, 1))),
     attr_samples=(("axis", 1),),
+    intuition="routes: each part gets its own piece of the upstream gradient back",
 )
 
 
@@ -358,4 +365,5 @@ convert = define(
     samples=uniform(-3, 3),
     attr_samples=(("dtype", "f32"),),
     elementwise=True,
+    intuition="passes the upstream gradient on, in the other precision",
 )

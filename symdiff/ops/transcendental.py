@@ -61,6 +61,8 @@ pow = elementwise(
     samples=each((0.2, 3), (-2, 3)),
     aliases=("power", "Pow", "float_power"),
     note="d/dx is 0 at y = 0 and d/dy is 0 at x = 0, y >= 0",
+    intuition="scales by the exponent times the next lower power; an exponent of its own gets "
+    "the value times log(base)",
 )
 
 hypot = elementwise(
@@ -71,6 +73,7 @@ hypot = elementwise(
     exact=lambda mp, x, y: mp.hypot(x, y),
     samples=uniform(-3, 3, count=2),
     note="derivative 0 at (0, 0)",
+    intuition="shares the upstream gradient out in the direction of its operands",
 )
 
 
@@ -92,6 +95,7 @@ unit = elementwise(
     exact=lambda mp, x, y: x / mp.hypot(x, y),
     samples=each((-3, 3), (0.2, 3)),
     note="x/hypot(x, y), the derivative of hypot; 0 at (0, 0)",
+    intuition="scales by how fast the direction turns, which is slower far from 0",
 )
 
 exp = elementwise(
@@ -101,6 +105,7 @@ exp = elementwise(
     emit=_libm("exp"),
     notation=Notation("exp({})", r"e^{{{}}}", latex_precedence=POWER),
     samples=uniform(-3, 3),
+    intuition="scales the upstream gradient by its own value: large outputs have large gradients",
 )
 
 log = elementwise(
@@ -112,6 +117,7 @@ log = elementwise(
     notation=Notation("log({})", r"\ln\left({}\right)"),
     samples=uniform(0.1, 9),
     aliases=("ln",),
+    intuition="divides the upstream gradient by its operand: without bound near 0",
 )
 
 
@@ -123,6 +129,7 @@ exp2 = elementwise(
     exact=lambda mp, x: mp.power(2, x),
     notation=Notation("exp2({})", r"2^{{{}}}", latex_precedence=POWER),
     samples=uniform(-3, 3),
+    intuition="scales the upstream gradient by its own value times log(2)",
 )
 
 expm1 = elementwise(
@@ -132,6 +139,7 @@ expm1 = elementwise(
     partials=(lambda out, x: exp(x),),
     emit=_libm("expm1"),
     samples=uniform(-3, 3),
+    intuition="scales the upstream gradient by exp(x): large outputs have large gradients",
 )
 
 log2 = elementwise(
@@ -142,6 +150,7 @@ log2 = elementwise(
     exact=lambda mp, x: mp.log(x) / mp.log(2),
     notation=call("log2", r"\log_2"),
     samples=uniform(0.1, 9),
+    intuition="divides the upstream gradient by its operand times log(2): without bound near 0",
 )
 
 log10 = elementwise(
@@ -151,6 +160,7 @@ log10 = elementwise(
     emit=_libm("log10"),
     notation=call("log10", r"\log_{{10}}"),
     samples=uniform(0.1, 9),
+    intuition="divides the upstream gradient by its operand times log(10): without bound near 0",
 )
 
 log1p = elementwise(
@@ -159,6 +169,7 @@ log1p = elementwise(
     partials=(lambda out, x: div(1.0, add(1.0, x)),),
     emit=_libm("log1p"),
     samples=uniform(-0.9, 5),
+    intuition="divides the upstream gradient by 1 + x: without bound near -1",
 )
 
 sin = elementwise(
@@ -168,6 +179,7 @@ sin = elementwise(
     emit=_libm("sin"),
     notation=call("sin", r"\sin"),
     samples=uniform(-3, 3),
+    intuition="scales the upstream gradient by the cosine, which is 0 at crests and troughs",
 )
 
 cos = elementwise(
@@ -177,6 +189,7 @@ cos = elementwise(
     emit=_libm("cos"),
     notation=call("cos", r"\cos"),
     samples=uniform(-3, 3),
+    intuition="scales the upstream gradient by minus the sine, which is 0 at crests and troughs",
 )
 
 
@@ -196,6 +209,7 @@ sincos = define(
     exact=lambda mp, x: (mp.sin(x), mp.cos(x)),
     elementwise=True,
     note="both results of one argument reduction; a pass pairs sin with cos",
+    intuition="scales the upstream gradients by the cosine and by minus the sine, and adds them up",
 )
 
 tan = elementwise(
@@ -205,6 +219,7 @@ tan = elementwise(
     emit=_libm("tan"),
     notation=call("tan", r"\tan"),
     samples=uniform(-1.4, 1.4),
+    intuition="scales the upstream gradient by 1 + tan(x)^2, without bound near its poles",
 )
 
 asin = elementwise(
@@ -216,6 +231,7 @@ asin = elementwise(
     samples=uniform(-0.95, 0.95),
     aliases=("arcsin",),
     note="derivative inf at -1 and 1",
+    intuition="scales the upstream gradient by 1/sqrt(1 - x^2), without bound near -1 and 1",
 )
 
 acos = elementwise(
@@ -227,6 +243,7 @@ acos = elementwise(
     samples=uniform(-0.95, 0.95),
     aliases=("arccos",),
     note="derivative -inf at -1 and 1",
+    intuition="scales the upstream gradient by -1/sqrt(1 - x^2), without bound near -1 and 1",
 )
 
 atan = elementwise(
@@ -237,6 +254,7 @@ atan = elementwise(
     notation=call("atan", r"\arctan"),
     samples=uniform(-3, 3),
     aliases=("arctan",),
+    intuition="squashes: scales the upstream gradient by 1/(1 + x^2), which is small far from 0",
 )
 
 atan2 = elementwise(
@@ -252,6 +270,7 @@ atan2 = elementwise(
     samples=each((-3, 3), (0.2, 3)),
     aliases=("arctan2",),
     note="no derivative at (0, 0): NaN",
+    intuition="turns: shares the upstream gradient out at right angles to its operands",
 )
 
 sinh = elementwise(
@@ -261,6 +280,7 @@ sinh = elementwise(
     emit=_libm("sinh"),
     notation=call("sinh", r"\sinh"),
     samples=uniform(-3, 3),
+    intuition="scales the upstream gradient by cosh(x), which is 1 at 0 and grows like exp",
 )
 
 cosh = elementwise(
@@ -270,6 +290,7 @@ cosh = elementwise(
     emit=_libm("cosh"),
     notation=call("cosh", r"\cosh"),
     samples=uniform(-3, 3),
+    intuition="scales the upstream gradient by sinh(x), which is 0 at 0 and grows like exp",
 )
 
 
@@ -300,6 +321,8 @@ tanh = elementwise(
     partner="sech2",
     notation=call("tanh", r"\tanh"),
     samples=uniform(-3, 3),
+    intuition="squashes: scales the upstream gradient by 1 - tanh(x)^2, which vanishes where "
+    "it saturates",
 )
 
 # 1 - tanh(x)**2 cancels: at x = 10 it has 8 digits left. Where value and derivative are both
@@ -313,6 +336,7 @@ sech2 = elementwise(
     notation=Notation("sech2({})", r"\operatorname{{sech}}^2\left({}\right)"),
     samples=uniform(-3, 3),
     note="sech(x)**2, the derivative of tanh",
+    intuition="scales the upstream gradient by -2 sech(x)^2 tanh(x), which vanishes far from 0",
 )
 
 asinh = elementwise(
@@ -323,6 +347,7 @@ asinh = elementwise(
     notation=call("asinh", r"\operatorname{{arsinh}}"),
     samples=uniform(-3, 3),
     aliases=("arcsinh",),
+    intuition="scales the upstream gradient by 1/sqrt(1 + x^2)",
 )
 
 acosh = elementwise(
@@ -334,6 +359,7 @@ acosh = elementwise(
     samples=uniform(1.1, 5),
     aliases=("arccosh",),
     note="derivative inf at 1",
+    intuition="scales the upstream gradient by 1/sqrt(x^2 - 1), without bound near 1",
 )
 
 atanh = elementwise(
@@ -345,6 +371,7 @@ atanh = elementwise(
     samples=uniform(-0.95, 0.95),
     aliases=("arctanh",),
     note="derivative inf at -1 and 1",
+    intuition="scales the upstream gradient by 1/(1 - x^2), without bound near -1 and 1",
 )
 
 
@@ -376,6 +403,8 @@ sigmoid = elementwise(
     notation=call("sigmoid", r"\sigma"),
     samples=uniform(-3, 3),
     aliases=("expit", "logistic"),
+    intuition="squashes: scales the upstream gradient by s(1 - s), at most 1/4, which vanishes "
+    "where it saturates",
 )
 
 softplus = elementwise(
@@ -385,6 +414,8 @@ softplus = elementwise(
     expand=_expand_softplus,
     exact=lambda mp, x: mp.log1p(mp.exp(x)),
     samples=uniform(-3, 3),
+    intuition="a soft gate: scales the upstream gradient by sigmoid(x), 0 far below and 1 far "
+    "above 0",
 )
 
 logaddexp = elementwise(
@@ -397,6 +428,7 @@ logaddexp = elementwise(
     expand=_expand_logaddexp,
     exact=lambda mp, x, y: mp.log(mp.exp(x) + mp.exp(y)),
     samples=uniform(-3, 3, count=2),
+    intuition="a soft max: shares the upstream gradient out by the softmax of its operands",
 )
 
 

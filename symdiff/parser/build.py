@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Generator as Coroutine
 from contextlib import contextmanager
 from typing import Any, Final
@@ -25,6 +25,7 @@ from symdiff.parser import array_calls, calls, operators
 from symdiff.parser.affine import Affine
 from symdiff.parser.context import Context, is_whole
 from symdiff.parser.declared import DeclaredType, SymbolicType
+from symdiff.parser.gates import Gate
 from symdiff.parser.grammar import Generator, Node
 from symdiff.parser.index_sums import choose, collect
 from symdiff.parser.indexed import Indexed, Part, value_of
@@ -35,7 +36,12 @@ from symdiff.parser.program import Program, Statement
 from symdiff.parser.subscripts import subscript, whole_number
 
 
-def build_function(program: Program, parameters: Parameters | None, name: str) -> Function:
+def build_function(
+    program: Program,
+    parameters: Parameters | None,
+    name: str,
+    gates: Mapping[str, Gate] | None = None,
+) -> Function:
     """The Function of `program`; for `name` see `parse_text`.
 
     Without `parameters`, they are the names in the text.
@@ -44,7 +50,7 @@ def build_function(program: Program, parameters: Parameters | None, name: str) -
         ParseError: an unknown function or name, operands that do not fit, an index out of range,
             or a constant that has no finite value. A ShapeError too where shapes do not fit.
     """
-    builder = _Builder(program, parameters)
+    builder = _Builder(program, parameters, gates or {})
     with np.errstate(all="ignore"):
         for statement in program.statements:
             builder.run(statement)
@@ -52,11 +58,13 @@ def build_function(program: Program, parameters: Parameters | None, name: str) -
 
 
 class _Builder(Context):
-    def __init__(self, program: Program, parameters: Parameters | None) -> None:
+    def __init__(
+        self, program: Program, parameters: Parameters | None, gates: Mapping[str, Gate]
+    ) -> None:
         types = parameters.types if parameters else {}
         # Numbers that are written out are of the dtype of the parameters, f64 if those differ.
         dtypes = {type.dtype for type in types.values() if type.dtype.kind == "f"}
-        super().__init__(program.source, f32 if dtypes == {f32} else f64)
+        super().__init__(program.source, f32 if dtypes == {f32} else f64, gates)
         self.program = program
         self.results: Part | Several | None = None
         self.numbers_read: dict[str, Value] = {}
@@ -88,6 +96,8 @@ class _Builder(Context):
             item = Affine(int(number))  # so that it can be an index
         for target in statement.targets:
             self.env[target.text] = item
+            if isinstance(item, Value) and item.args:
+                self.graph.names.setdefault(item, target.text)
 
     @contextmanager
     def located(self, node: Node) -> Coroutine[None, None, None]:

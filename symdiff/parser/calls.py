@@ -6,20 +6,22 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from symdiff.errors import ParseError, ShapeError
+from symdiff.errors import ArgumentError, ParseError, ShapeError
 from symdiff.ir import Value, boolean
 from symdiff.ops import FUNCTIONS, NamedFunction, arrays
 from symdiff.parser.affine import Affine
 from symdiff.parser.array_calls import CALLABLE, SHAPES, call_array, is_array, shape_call
 from symdiff.parser.coerce import build_call
 from symdiff.parser.context import Context
+from symdiff.parser.gates import Gate
 from symdiff.parser.grammar import Node
 from symdiff.parser.index_sums import REDUCTIONS, reduce_terms
-from symdiff.parser.indexed import aligned, along, value_of
+from symdiff.parser.indexed import Indexed, aligned, along, value_of
 from symdiff.parser.items import Collected, Extreme, Item, Keyword, Several
 from symdiff.parser.lexer import near
 from symdiff.parser.operators import condition_of, select
 from symdiff.parser.subscripts import whole_number
+from symdiff.parser.tracer import Tracer
 
 # Functions of whole numbers that are whole numbers.
 _WHOLE: Final = frozenset({"abs", "sign", "min", "max", "square", "clip", "mod", "floor_div"})
@@ -32,6 +34,8 @@ def call(b: Context, node: Node, operands: Sequence[Item]) -> Item:
         ParseError: there is no such function, or it does not take these operands.
     """
     name = node.text
+    if name in b.gates:
+        return call_gate(b, b.gates[name], node, operands)
     if name == "Piecewise":
         return piecewise(b, node, operands)
     entry = FUNCTIONS.get(name)
@@ -55,6 +59,25 @@ def call(b: Context, node: Node, operands: Sequence[Item]) -> Item:
         reason = f"{name} takes {entry.expects}, not {len(operands)}"
         raise b.fail(reason, node, f"write {name}({names})")
     return apply(b, entry, node, operands)
+
+
+def call_gate(b: Context, gate: Gate, node: Node, operands: Sequence[Item]) -> Item:
+    """A gate of the user's own, which takes numbers and arrays."""
+    name = node.text[:40]
+    for operand, child in zip(operands, node.children, strict=True):
+        if isinstance(operand, Keyword):
+            raise b.fail(f"{name} takes its arguments by position", child, f"write {name}(x)")
+    parts = [b.part(o, child) for o, child in zip(operands, node.children, strict=True)]
+    if any(isinstance(part, Indexed) for part in parts):
+        hint = "write it over whole arrays, outside of generators"
+        raise b.fail(f"{name} is a gate, which takes no element by an index", node, hint)
+    try:
+        result = gate.on(b.graph, [value_of(part) for part in parts])
+    except ArgumentError as error:
+        raise b.fail(str(error), node, "give as many arguments as its forward has") from None
+    if not isinstance(result, Tracer):
+        raise b.fail(f"{name} returns several values", node, "return one from its forward")
+    return result.value
 
 
 def apply(b: Context, entry: NamedFunction, node: Node, operands: Sequence[Item]) -> Item:
@@ -124,7 +147,7 @@ def unknown_function(b: Context, node: Node) -> ParseError:
         return b.fail("a range stands only after `in`", node, hint)
     hint = f"for a product write {name[:40]}*(...)"
     if name not in b.params and name not in b.env:
-        known = [*FUNCTIONS, *CALLABLE, *SHAPES, "Piecewise"]
+        known = [*b.gates, *FUNCTIONS, *CALLABLE, *SHAPES, "Piecewise"]
         hint = near(name, known) or "functions are those of math, NumPy and SymPy; " + hint
     return b.fail(f"unknown function {name[:40]!r}", node, hint)
 

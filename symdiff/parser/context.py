@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from symdiff.ir import SCALARS, DType, Graph, Type, Value, boolean, f64, i64
 from symdiff.ops import arrays
 from symdiff.parser.affine import Affine
 from symdiff.parser.coerce import as_number
+from symdiff.parser.gates import Gate
 from symdiff.parser.grammar import Node
 from symdiff.parser.indexed import (
     Indexed,
@@ -34,16 +35,18 @@ class Context:
 
     Attributes:
         dtype: of the numbers in the formula; `type` is the scalar type.
+        gates: functions of the user's own, by name.
         params: the parameters; `env` has what the names stand for, these among them.
         constants: values made of literals alone, as NumPy scalars and arrays.
         loops: the generators around what is being built, outer ones first.
         reordered: whether some names were not met in the order of the text.
     """
 
-    def __init__(self, source: str, dtype: DType) -> None:
+    def __init__(self, source: str, dtype: DType, gates: Mapping[str, Gate]) -> None:
         self.source = source
         self.graph = Graph()
         self.dtype = dtype
+        self.gates = gates
         self.type = SCALARS[dtype]
         self.params: dict[str, Value] = {}
         self.env: dict[str, Item] = {}

@@ -76,9 +76,15 @@ class CustomFunction:
         graph = graph_of(given.leaves)
         need_shapes(graph, f"{self._name}, which has a derivative of its own,")
         operands = [lifted(graph, leaf) for leaf in given.leaves]
+        return recorded(graph, self.prepared(given, operands), graph, operands)
+
+    def prepared(
+        self, given: Parts, operands: Sequence[Value]
+    ) -> Callable[[Graph, Sequence[Value]], Any]:
+        """What adds the function to a graph and returns its result; for arguments such as these."""
         output, functions = self._known_for(given, operands)
         attrs = tuple(sorted(functions.items()))
-        return output.traced(items(recorded(graph, graph.add, custom, tuple(operands), attrs)))
+        return lambda graph, values: output.traced(items(graph.add(custom, tuple(values), attrs)))
 
     @property
     def _name(self) -> str:

@@ -17,7 +17,7 @@ from symdiff.errors import (
     TraceError,
     UnsupportedError,
 )
-from symdiff.ir import F64, SCALARS, DType, Function, Graph, Value, boolean, f64, interpret
+from symdiff.ir import F64, SCALARS, Call, DType, Function, Graph, Value, boolean, f64, interpret
 from symdiff.ops import FUNCTIONS, NamedFunction, arrays
 from symdiff.parser.capture import captured, depth, is_nested
 from symdiff.parser.coerce import compute_call
@@ -182,7 +182,7 @@ def recorded(graph: Graph, build: Callable[..., Any], *args: Any, **kwargs: Any)
         TraceError: `build` raised a ValueError.
     """
     frame = user_frame()
-    graph.location = (frame.f_lineno, 0) if frame else None
+    graph.location = Call(frame.f_code, frame.f_lasti) if frame else None
     try:
         return build(*args, **kwargs)
     except (ShapeError, IndexRangeError, UnsupportedError) as error:

@@ -10,7 +10,7 @@ from functools import lru_cache, reduce
 from importlib import import_module
 from typing import Any, Final, NamedTuple, cast
 
-from symdiff.errors import ParseError, UnsupportedError
+from symdiff.errors import ArgumentError, ParseError, UnsupportedError
 from symdiff.ir import (
     BOOL,
     F64,
@@ -49,6 +49,7 @@ from symdiff.ops import (
 )
 from symdiff.parser import sympy_arrays, sympy_indices
 from symdiff.parser.coerce import as_condition, as_number, build_call
+from symdiff.parser.gates import Gate
 from symdiff.parser.indexed import Part, along, together, value_of
 from symdiff.parser.sympy_indices import Plan, Scope
 from symdiff.parser.sympy_parts import (
@@ -63,6 +64,7 @@ from symdiff.parser.sympy_parts import (
     written_out,
 )
 from symdiff.parser.sympy_survey import Survey, array_name, named, survey
+from symdiff.parser.tracer import Tracer
 
 
 def is_sympy(obj: Any) -> bool:
@@ -84,12 +86,18 @@ def _is_of_sympy(cls: type) -> bool:
     return str(cls.__module__).partition(".")[0] == "sympy"
 
 
-def parse_sympy(expr: Any, args: Mapping[str, Type] | None = None, name: str = "f") -> Function:
+def parse_sympy(
+    expr: Any,
+    args: Mapping[str, Type] | None = None,
+    name: str = "f",
+    gates: Mapping[str, Gate] | None = None,
+) -> Function:
     """The Function that computes `expr`: an expression, a Lambda, or a list or tuple of those.
 
     Parameters are the free symbols and arrays sorted by name, or those of a Lambda in its order;
     `args` fixes types, and the order where there is no Lambda. Symbols in the shapes of arrays are
-    no parameters: `args` gives them numbers. Several expressions give several outputs.
+    no parameters: `args` gives them numbers. Several expressions give several outputs. `gates`
+    are what undefined functions stand for, by name.
 
     Raises:
         ParseError: a symbol that is not among the parameters, or `args` that do not fit a Lambda.
@@ -103,7 +111,7 @@ def parse_sympy(expr: Any, args: Mapping[str, Type] | None = None, name: str = "
         raise ParseError(f"the Lambda's parameters are {', '.join(source.names)}, not {list(args)}")
     found = survey(source.roots)
     types |= found.bind(types)
-    reader = Reader(Scope(_working_dtype(types)), found)
+    reader = Reader(Scope(_working_dtype(types)), found, gates=gates or {})
     for symbol in source.signature:
         reader.symbols[_parameter_name(symbol)] = symbol
     for declared in sorted(found.arrays) if names is None else names:
@@ -188,6 +196,7 @@ class Reader:
         known: by scope and identity, as to compare deep expressions is to recurse. The node is
             kept next to its value, or its identity could pass to another.
         terms: how many terms of sums and products have been written out.
+        gates: functions of the user's own, by name.
     """
 
     scope: Scope
@@ -201,6 +210,7 @@ class Reader:
         default_factory=dict[tuple[int, Scope], tuple[Any, Part]]
     )
     terms: int = 0
+    gates: Mapping[str, Gate] = field(default_factory=dict[str, Gate])
 
     @property
     def dtype(self) -> DType:
@@ -251,6 +261,8 @@ class Reader:
             return plan(self, node)
         if name is not None:
             return self.call(node, name)
+        if named(node, "AppliedUndef") and node.func.__name__ in self.gates:
+            return self.gate(node, self.gates[node.func.__name__])
         raise unsupported(node)
 
     def declare(self, name: str, type: Type) -> Value:
@@ -323,6 +335,22 @@ class Reader:
                 return build_call(entry, values, self.dtype)
             except ValueError as error:
                 raise unsupported(node, str(error)) from None
+
+        return Plan(node.args, build)
+
+    def gate(self, node: Any, gate: Gate) -> Plan:
+        """A gate of the user's own."""
+
+        def build(values: Sequence[Value]) -> Value:
+            if self.shape:
+                raise unsupported(node, "a gate takes numbers, no elements by an index")
+            try:
+                result = gate.on(self.graph, values)
+            except ArgumentError as error:
+                raise unsupported(node, str(error)) from None
+            if not isinstance(result, Tracer):
+                raise unsupported(node, "a gate in a formula returns one number")
+            return result.value
 
         return Plan(node.args, build)
 

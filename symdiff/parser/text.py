@@ -8,6 +8,7 @@ from symdiff.errors import NeedsShapes
 from symdiff.ir import Function, Type
 from symdiff.parser.build import build_function
 from symdiff.parser.declared import DeclaredType, SymbolicType, read_type
+from symdiff.parser.gates import Gate
 from symdiff.parser.parameters import declare, resolve
 from symdiff.parser.program import parse_program
 
@@ -19,6 +20,7 @@ def parse_text(
     args: Mapping[str, DeclaredType] | None = None,
     name: str = "f",
     shapes: Mapping[str, Type] | None = None,
+    gates: Mapping[str, Gate] | None = None,
 ) -> Function:
     """The Function that `source` (an expression, a program or a `def`) describes.
 
@@ -29,7 +31,8 @@ def parse_text(
 
     A declared type may have symbols for extents, `f64[m,n]`. What they stand for is in `shapes`:
     the types of those parameters, as the arguments of a call have them. `args` may give the types
-    of the parameters of a `def` to the same effect.
+    of the parameters of a `def` to the same effect. `gates` are functions that the text may call
+    besides the known ones, and rather than these where they have the same name.
 
     Raises:
         ParseError: the text is not a formula; says where and what to write instead. It is a
@@ -46,7 +49,7 @@ def parse_text(
             f"{program.name or name} has parameters of symbolic shape, {types}; call it with "
             'arrays, or give their types: args={"x": "f64[3]"}'
         )
-    return build_function(program, parameters, name)
+    return build_function(program, parameters, name, gates)
 
 
 def declared_types(

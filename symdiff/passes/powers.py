@@ -3,6 +3,9 @@
 Users expect it of `x**2` and `x**0.5`. Against libm's `pow` a whole power n is off by up to n/2
 ULP, hence the limit; a half power differs at -0.0 and at -inf, where `pow` gives 0 and inf. This
 runs after differentiation: the derivative of `x**9` is one power, that of its multiplications many.
+
+A division takes as long as several multiplications. So negative whole powers of one x, such as a
+power and its derivative, are powers of one reciprocal, each off by up to n ULP.
 """
 
 from __future__ import annotations
@@ -10,10 +13,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from symdiff.ir import Attrs, Function, Op, Value, rewrite
+from symdiff.ir import Attrs, Function, Op, Value, Visit, rewrite
 from symdiff.ops import abs as abs_
 from symdiff.ops import div, eq, like, mul, pow, sqrt, where
-from symdiff.passes.loops import inside
+from symdiff.passes.loops import has, inside
 from symdiff.passes.simplify import number, simplification
 
 MAX_WHOLE_POWER: Final = 16
@@ -23,9 +26,29 @@ _HALF_POWERS: Final = (0.5, 1.5, 2.5)
 @inside
 def reduce_powers(fn: Function) -> Function:
     """`fn` with powers c taken apart that are small multiples of 1/2, or next to c - 1."""
-    if not any(v.op is pow for v in fn.live()):
+    if not has(fn, pow):
         return fn
-    return _share_powers(rewrite(fn, rule))
+    return _share_powers(rewrite(fn, rule, _by_one_reciprocal(fn)))
+
+
+def _by_one_reciprocal(fn: Function) -> Visit | None:
+    """What makes powers of 1/x of the negative whole powers of x, where there are several."""
+    exponents: dict[Value, set[float]] = {}
+    for value in fn.live():
+        c = _exponent(value)
+        if c is not None and c < 0 and _is_whole(c):
+            exponents.setdefault(value.args[0], set()).add(c)
+    shared = {x for x, known in exponents.items() if len(known) > 1}
+    if not shared:
+        return None
+
+    def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
+        c = _exponent(value)
+        if c is None or c >= 0 or not _is_whole(c) or value.args[0] not in shared:
+            return None
+        return pow(div(1.0, args[0]), -c)
+
+    return visit
 
 
 def _share_powers(fn: Function) -> Function:
@@ -72,6 +95,11 @@ def _exponent(value: Value) -> float | None:
     return number(value.args[1]) if value.op is pow else None
 
 
+def _is_whole(c: float) -> bool:
+    """Whether a power c is multiplications."""
+    return math.isfinite(c) and c == int(c) and abs(c) <= MAX_WHOLE_POWER
+
+
 def rule(op: Op, args: tuple[Value, ...], attrs: Attrs) -> Value | None:
     """The simplifications of `simplify`, and powers taken apart."""
     reduced = _power(args[0], number(args[1])) if op is pow else None
@@ -81,7 +109,7 @@ def rule(op: Op, args: tuple[Value, ...], attrs: Attrs) -> Value | None:
 def _power(x: Value, c: float | None) -> Value | None:
     if c is None or not math.isfinite(c):
         return None
-    whole = c == int(c) and abs(c) <= MAX_WHOLE_POWER
+    whole = _is_whole(c)
     if c < 0 and (whole or -c in _HALF_POWERS):
         return div(1.0, pow(x, -c))
     if c in _HALF_POWERS:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from tensor_functions import Case, cases
 
@@ -274,3 +275,30 @@ def test_nests_between_are_plain_steps() -> None:
     assert team.workspace > program.workspace
     for buffer in team.scratch:
         assert program.workspace <= buffer.offset < team.workspace
+
+
+@given(data=st.data())
+def test_what_is_separate_shares_no_element(data: st.DataObject) -> None:
+    whole, small = st.integers(1, 6), st.integers(-6, 12)
+    outer, inner = Var(data.draw(whole), 1), Var(data.draw(whole), 2)
+    step = data.draw(st.sampled_from([1, 2, 3, 5, -1, -3]))
+    terms = [((outer, step), *more) for more in [(), ((inner, data.draw(whole)),)]]
+    indices = [
+        Affine(const, data.draw(st.sampled_from(terms)))
+        for const in data.draw(st.lists(small, min_size=1, max_size=3))
+    ]
+    owners: dict[int, set[int]] = {}
+    for index in indices:
+        c = dict(index.terms).get(inner, 0)
+        for i in range(outer.extent):
+            for j in range(inner.extent):
+                owners.setdefault(index.const + step * i + c * j, set()).add(i)
+    if teams._separate(indices, outer):
+        assert all(len(of) == 1 for of in owners.values())
+
+
+def test_columns_are_separate() -> None:
+    row = Var(200, 1)
+    assert teams._separate([Affine(208 * c, ((row, 1),)) for c in range(3)], row)
+    assert not teams._separate([Affine(199 * c, ((row, 1),)) for c in range(3)], row)
+    assert not teams._separate([Affine(0, ((row, 1),)), Affine(0, ((row, -1),))], row)

@@ -189,9 +189,9 @@ def test_values_know_their_line() -> None:
         return y + y
 
     _, start = inspect.getsourcelines(f)
-    located = {v.op.name: v.location for v in trace(f).live()}
-    assert located["sin"] == (start + 1, 0)
-    assert located["add"] == (start + 2, 0)
+    located = {v.op.name: getattr(v.location, "line", None) for v in trace(f).live()}
+    assert located["sin"] == start + 1
+    assert located["add"] == start + 2
     assert located["param"] is None
 
 

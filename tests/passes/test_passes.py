@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import symdiff as sd
 from symdiff import autodiff, ops, passes
 from symdiff.ir import F64, Function, Graph, Value, f32, interpret, print_function, verify
+from symdiff.ops.bodies import flat_tree
 
 POINTS = [
     np.array([0.5, -1.25, 0.0, -0.0, 2.0, 1e5, -3.0, np.inf, np.nan]),
@@ -54,6 +55,15 @@ def test_exact_passes_keep_every_bit(step: passes.Pass, fn: Function) -> None:
 
 
 @given(fn=functions())
+def test_pairing_while_scheduling_is_scheduling_what_was_paired(fn: Function) -> None:
+    x, y, _ = fn.params
+    waves = [ops.sin(x), ops.cos(x), ops.cos(y), *(f(fn.outputs[0]) for f in (ops.cos, ops.sin))]
+    both = Function("f", fn.params, (*fn.outputs, *waves))
+    expected = passes.schedule(passes.pair_sincos(both))
+    assert print_function(passes.pair_and_schedule(both)) == print_function(expected)
+
+
+@given(fn=functions())
 def test_lowering_keeps_the_value(fn: Function) -> None:
     result = passes.run((*passes.PIPELINE, *passes.LOWERING, passes.contract), fn, check=True)
     assert_as_conditioned(fn, POINTS, interpret(result, POINTS)[0])
@@ -84,6 +94,11 @@ def test_gradients_survive_the_passes(fn: Function, data: st.DataObject) -> None
         (lambda x, y: ops.pow(x, 0.5), "sqrt %x\nreturn %0"),
         (lambda x, y: ops.pow(x, 0.0), "const {value=1.0}\nreturn %0"),
         (lambda x, y: ops.pow(x, -1.0), "const {value=1.0}\ndiv %0, %x\nreturn %1"),
+        (
+            lambda x, y: (ops.pow(x, -2.0), ops.pow(x, -3.0), ops.pow(y, -2.0)),
+            "const {value=1.0}\ndiv %0, %x\nmul %1, %1\nmul %1, %2\nmul %y, %y\n"
+            "div %0, %4\nreturn %2, %3, %5",
+        ),
         (lambda x, y: ops.add(y, x), "add %x, %y\nreturn %0"),
         (lambda x, y: ops.where(ops.lt(x, x.graph.const(np.nan, F64)), y, y), "return %y"),
     ],
@@ -123,6 +138,30 @@ def test_what_would_change_bits_is_left_alone(make: Any) -> None:
 )
 def test_fast_math(make: Any, expected: str) -> None:
     assert body(passes.fast_math(build(make))) == expected
+
+
+def test_negative_powers_of_one_number_keep_their_digits() -> None:
+    exponents = range(2, 17)
+    many = Function(
+        "f",
+        (x := (graph := Graph()).param("x", F64),),
+        tuple(ops.pow(x, graph.const(-float(n), F64)) for n in exponents),
+        flat_tree(len(exponents)),
+    )
+    reduced = passes.reduce_powers(many)
+    assert [v.op for v in reduced.live()].count(ops.div) == 1
+    for at in (0.3, 1.7, 1e-12, -3.3, 1e19, -0.0, 0.0, math.inf, -math.inf):
+        for n, found in zip(exponents, interpret(reduced, [at]), strict=True):
+            with np.errstate(all="ignore"):
+                expected = np.float64(at) ** -n
+            np.testing.assert_allclose(found, expected, rtol=n * 2.0**-52, atol=1e-300)
+            assert np.signbit(found) == np.signbit(expected)
+
+
+def test_the_derivative_of_a_reciprocal_does_not_divide_again() -> None:
+    for source in ("1/x", "1/x**3", "sin(1/(x + y))"):
+        counts = sd.function(source).cost()
+        assert counts.value_and_grad["div"] == 1
 
 
 def test_equal_subexpressions_meet_in_either_order() -> None:

@@ -8,11 +8,12 @@ from math import prod
 from typing import Any
 
 from symdiff.codegen.loops.access import read_by
+from symdiff.codegen.loops.columns import copy_columns, turn_scratch
 from symdiff.codegen.loops.donation import donate
 from symdiff.codegen.loops.evaluate import Evaluator, Memory, MustStore, Scope
 from symdiff.codegen.loops.fuse import Root, Tree, arrange, common
 from symdiff.codegen.loops.fuse import add as put_alone
-from symdiff.codegen.loops.layout import copy_columns, share_stores
+from symdiff.codegen.loops.layout import share_stores
 from symdiff.codegen.loops.memory import drop_unread, plan
 from symdiff.codegen.loops.nests import NestBuilder, running_place
 from symdiff.codegen.loops.order import fixed_values, reorder
@@ -136,6 +137,7 @@ class _Builder:
             raise MustStore(*needed)
         share_stores(self.result)
         copy_columns(self.result)
+        turn_scratch(self.result)
         drop_unread(self.result)
         params = self.memory.buffers
         donate(self.result, {buffer: params[param] for buffer, param in self.replaced.items()})

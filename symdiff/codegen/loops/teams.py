@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from symdiff.codegen import work
+from symdiff.codegen.loops import work
 from symdiff.codegen.loops.memory import ALIGNMENT
 from symdiff.codegen.loops.pieces import Pieces
 from symdiff.codegen.loops.program import (
@@ -351,9 +351,20 @@ def _distinct(index: Affine, var: Var) -> bool:
 
 def _separate(indices: Sequence[Affine], var: Var) -> bool:
     """Whether indices that have one element in common are of one value of `var`."""
-    steps = {dict(index.terms).get(var, 0) for index in indices}
-    if len(steps) > 1:
+    steps = {abs(dict(index.terms).get(var, 0)) for index in indices}
+    signs = {dict(index.terms).get(var, 0) > 0 for index in indices}
+    if len(steps) > 1 or len(signs) > 1 or steps == {0}:
         return False
     (step,) = steps
-    rests = [(index - Affine(0, ((var, step),))).bounds() for index in indices]
-    return abs(step) > max(high for _, high in rests) - min(low for low, _ in rests)
+    farthest = step * (var.stop - var.start - 1)
+    rests = {
+        Affine(index.const, tuple((v, c) for v, c in index.terms if v is not var)).bounds()
+        for index in indices
+    }
+    for low, high in rests:
+        for least, most in rests:
+            # The first multiple of the step that may be between the two, if any is.
+            first = max(step, -((high - least) // step) * step)
+            if first <= min(farthest, most - low):
+                return False
+    return True

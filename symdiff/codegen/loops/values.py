@@ -13,7 +13,8 @@ from typing import Final
 
 from symdiff.codegen.loops.program import Affine, Var
 from symdiff.codegen.loops.shapes import view_place
-from symdiff.ir import CONST, ITEM, PARAM, Function, TupleType, Type, Value
+from symdiff.codegen.tensors import WHOLE
+from symdiff.ir import CONST, ITEM, PARAM, Function, Value
 from symdiff.ops import OPS
 
 EXPENSIVE: Final = 12  # operations: above this a value used twice is stored
@@ -30,30 +31,10 @@ VIEWS: Final = frozenset(
 REDUCTIONS: Final = {OPS[f"reduce_{kind}"]: kind for kind in ("sum", "max", "min")}
 STEPS: Final = (OPS["contract"], OPS["scan"])  # read and written as a whole, by steps of their own
 CHANGES: Final = (OPS["put_at"], OPS["add_at"])  # a copy, then what changes in it
-_WHOLE: Final = frozenset(
-    (
-        *(OPS[name] for name in ("argmax", "argmin", "cumsum", "scatter_add", "contract", "scan")),
-        *CHANGES,
-    )
-)
 _CHEAP: Final = frozenset((
     "neg", "add", "sub", "mul", "fma", "abs", "sign", "lt", "le", "eq", "ne", "and", "or", "not",
     "where", "min", "max", "copysign", "convert",
 ))  # fmt: skip
-
-
-def has_tensors(fn: Function) -> bool:
-    """Whether `fn` needs loops, or has values that are not numbers in registers."""
-    for value in (*fn.params, *fn.live()):
-        type: Type | TupleType = value.type
-        if isinstance(type, TupleType):
-            if value.op in _WHOLE:
-                return True
-        elif type.shape or type.dtype.kind == "i":
-            return True
-        elif value.args and not value.op.elementwise and value.op is not ITEM:
-            return True  # what is for arrays, of a number
-    return False
 
 
 def operation_cost(value: Value) -> int:
@@ -65,7 +46,7 @@ def needs_memory(value: Value) -> bool:
     """Whether the value is the result of a step of its own."""
     if value.op in REDUCTIONS:
         return not is_short_sum(value)
-    return value.op in _WHOLE or (value.op is ITEM and value.args[0].op in _WHOLE)
+    return value.op in WHOLE or (value.op is ITEM and value.args[0].op in WHOLE)
 
 
 def is_short_sum(value: Value) -> bool:

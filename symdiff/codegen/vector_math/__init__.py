@@ -14,12 +14,13 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from symdiff.codegen.vector_math.emitter import PORTABLE, Kernel, Machine, VectorFunction, write
+from symdiff.codegen.vector_math.emitter import Kernel, VectorFunction, write
 from symdiff.codegen.vector_math.exponential import cosh, exp, exp2, expm1, sinh, tanh
 from symdiff.codegen.vector_math.inverse import acos, asin, atan, atan2
 from symdiff.codegen.vector_math.logarithm import log, log1p, log2, log10
 from symdiff.codegen.vector_math.power import hypot, pow
 from symdiff.codegen.vector_math.trigonometric import cos, sin, sincos, tan
+from symdiff.codegen.vectors import PORTABLE, Machine
 
 __all__ = ["FUNCTIONS", "PORTABLE", "Machine", "Shape", "VectorFunction", "function"]
 

@@ -12,21 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from symdiff.codegen.vectors import PORTABLE, Machine
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What a processor has that some kernels use.
-
-    Attributes:
-        fused: a multiply-add instruction that rounds once (x86 FMA, NEON).
-        avx512: AVX-512 F, DQ and VL, whose vscalefpd multiplies by powers of two.
-    """
-
-    fused: bool = False
-    avx512: bool = False
-
-
-PORTABLE: Final = Machine()
 SIGN: Final = -(1 << 63)
 _ROUNDER: Final = 1.5 * 2.0**52  # added to a small number, leaves its nearest integer
 
