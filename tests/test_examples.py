@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -9,13 +11,14 @@ from examples import vectorisation, window_classifier
 
 
 def test_digits_are_read() -> None:
-    """97% of the test set, in under 10 seconds with compiling."""
+    """97% of the test set, in under 10 seconds of processor time with compiling."""
     pytest.importorskip("sklearn")
     from examples import digits
 
+    start = time.process_time()
     outcome = digits.train()
     assert outcome.accuracy >= 0.97
-    assert outcome.seconds < 10
+    assert time.process_time() - start < 10
     losses = outcome.result.history["loss"]
     assert losses[-1] < 0.1 * losses[0]
 

@@ -98,7 +98,7 @@ def test_a_process_killed_while_it_writes_leaves_a_whole_checkpoint(tmp_path: Pa
     path = tmp_path / "model.npz"
     root = Path(__file__).parents[2]
     rng = np.random.default_rng()
-    for _ in range(3):
+    for _ in range(2):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path)],
             stdout=subprocess.PIPE,

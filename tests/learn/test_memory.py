@@ -29,11 +29,12 @@ def start() -> dict[str, Any]:
         "words": RNG.normal(size=(WORDS, DIMENSION)),
         "W": 0.1 * RNG.normal(size=(WINDOW * DIMENSION, 64)),
         "b": np.zeros(64),
-        "U": 0.1 * RNG.normal(size=(64, 3)),
+        "U": 0.1 * RNG.normal(size=(64, 30)),
     }
 
 
-DATA = RNG.integers(0, WORDS, (640, WINDOW)), RNG.integers(0, 3, 640)
+BATCH = 256
+DATA = RNG.integers(0, WORDS, (10 * BATCH, WINDOW)), RNG.integers(0, 30, 10 * BATCH)
 ROWS = optim.Groups(
     groups={"words": optim.SparseAdam(lr=0.01)}, otherwise=optim.SGD(lr=0.1, momentum=0.9)
 )
@@ -41,28 +42,29 @@ ROWS = optim.Groups(
 
 @pytest.mark.parametrize("optimizer", [optim.Adam(lr=0.01), ROWS], ids=["dense", "rows"])
 def test_steps_allocate_nothing(optimizer: optim.Optimizer) -> None:
-    """Arrays stay the same ones, and what an epoch allocates at most is a few small objects."""
+    """Arrays stay the same ones, and what is ever allocated is less than any of the larger ones."""
     params = start()
     state = optimizer.init(params)
     held = {id(leaf) for s in (params, state) for leaf in by_path(s)[1].values()}
-    batches = Batches(DATA, 32, seed=0)
+    batches = Batches(DATA, BATCH, seed=0)
     stepper = Stepper(loss, optimizer, 5.0, params, state, batches.memory)
     before = params["words"].copy()
     for size in batches.epoch(0):
         stepper.step(size, 0.01)
     order = batches.epoch(1)
     next(order)  # the permutation is made
-    stepper.step(32, 0.01)
+    stepper.step(BATCH, 0.01)
     tracemalloc.start()
     start_size, _ = tracemalloc.get_traced_memory()
     for size in order:
         stepper.step(size, 0.01)
     end_size, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak - start_size < 4096
-    assert end_size - start_size < 2048
+    smallest = min(params["U"].nbytes, params["W"].nbytes, batches.memory(BATCH)[0].nbytes)
+    assert peak - start_size < 8192 < smallest
+    assert end_size - start_size < 4096
     assert {id(leaf) for s in (params, state) for leaf in by_path(s)[1].values()} == held
-    assert state["step"] == 40
+    assert state["step"] == 20
     assert not np.array_equal(params["words"], before)
 
 
