@@ -22,7 +22,7 @@ from symdiff.learn.progress import bar
 from symdiff.learn.resume import restore, store
 from symdiff.learn.schedules import Rate, constant
 from symdiff.learn.structures import Patterns, arrays, mapped
-from symdiff.learn.training import Stepper, Training, parameters_of
+from symdiff.learn.training import Stepper, Training, parameters_of, training_step
 
 Callback = Callable[[Training], Any]
 
@@ -69,9 +69,12 @@ def fit(
     frozen: Patterns = (),
     clip: Clip | float | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 1,
     resume: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
+    threads: int | str = 1,
+    fastmath: bool = False,
 ) -> Result:
     """Parameters that make the mean of `loss(params, *batch)` over the examples of `data` small.
 
@@ -95,9 +98,11 @@ def fit(
         frozen: paths or patterns of parameters that stay as they are, without gradient and state.
         clip: the largest global norm of the gradient, or one of `learn.clipping`.
         checkpoint: a file, written anew after every epoch (`learn.checkpoints`).
+        checkpoint_every: or after so many epochs, and at the end.
         resume: go on from the checkpoint, if there is one; start otherwise.
         callbacks: functions of a `Training`, called after every epoch; True stops.
         progress: draw a progress bar, if standard error is a terminal.
+        threads, fastmath: of the step's kernel, see `symdiff.compile`.
 
     Raises:
         ArgumentError: arguments that do not fit each other, or the checkpoint.
@@ -117,7 +122,14 @@ def fit(
     """
     optimizer = Adam() if optimizer is None else optimizer
     names = parameters_of(loss)[1:]
-    _check(epochs, batch_size, patience, validation, checkpoint, resume)
+    _check(
+        {"epochs": epochs, "batch_size": batch_size, "checkpoint_every": checkpoint_every}
+        | ({} if patience is None else {"patience": patience})
+    )
+    if patience is not None and validation is None:
+        raise ArgumentError("patience= needs validation= data, whose loss it waits for")
+    if resume and checkpoint is None:
+        raise ArgumentError("resume=True needs checkpoint=, the file to go on from")
     batches = Batches(data_arrays(data, names, "data"), batch_size, seed)
     own = arrays(params)
     training = Training(own, optimizer.init(own, frozen))
@@ -131,10 +143,12 @@ def fit(
     }
     if checkpoint is not None and resume and Path(checkpoint).exists():
         restore(checkpoint, training, setting)
-    stepper = Stepper(loss, optimizer, clip, training.params, training.state, batches.memory)
+    options = {"threads": threads, "fastmath": fastmath}
+    source = training_step(loss, optimizer, clip=clip)
+    stepper = Stepper(source, training.params, training.state, batches.memory, options)
     measure = _measure(loss, validation, names)
     rate = schedule or constant(optimizer.lr)
-    stopped = _reason(training, patience)
+    stopped, stored = _reason(training, patience), training.epoch
     with bar(progress, epochs, len(batches), training.epoch) as shown:
         while training.epoch < epochs and not stopped:
             start = time.perf_counter()
@@ -149,8 +163,10 @@ def fit(
                 training.best = (row["validation"], training.epoch)
                 training.best_params = mapped(np.copy, training.params)
             stopped = _reason(training, patience)
-            if checkpoint is not None:
+            due = stopped or training.epoch in (epochs, stored + checkpoint_every)
+            if checkpoint is not None and due:
                 store(checkpoint, training, setting)
+                stored = training.epoch
             shown.end(", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"))
             for callback in callbacks:
                 if callback(training) is True and not stopped:
@@ -158,21 +174,11 @@ def fit(
     return _result(training, stopped)
 
 
-def _check(
-    epochs: int,
-    batch_size: int,
-    patience: int | None,
-    validation: Any,
-    checkpoint: Any,
-    resume: bool,
-) -> None:
-    for name, number in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
-        if number is not None and (not isinstance(cast("Any", number), int) or number < 1):
+def _check(numbers: dict[str, Any]) -> None:
+    """Nothing, if all of them are whole and from 1 on."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ArgumentError(f"{name}={number!r}: expected a whole number from 1 on")
-    if patience is not None and validation is None:
-        raise ArgumentError("patience= needs validation= data, whose loss it waits for")
-    if resume and checkpoint is None:
-        raise ArgumentError("resume=True needs checkpoint=, the file to go on from")
 
 
 def _epoch(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
+
+_INTERVAL: Final = 0.1  # seconds; rich draws as often
 
 
 class Bar(Protocol):
@@ -57,13 +60,21 @@ def bar(wanted: bool, epochs: int, steps: int, done: int = 0) -> Generator[Bar, 
         task = progress.add_task("", total=epochs, completed=done, said="")
 
         class _Drawn:
+            """Steps take microseconds, and so does telling rich of one: it is told of some."""
+
+            done, told = 0.0, time.monotonic()
+
             def begin(self, epoch: int) -> None:
-                progress.update(task, completed=epoch - 1)
+                self.done = epoch - 1.0
+                progress.update(task, completed=self.done)
 
             def advance(self) -> None:
-                progress.advance(task, 1.0 / steps)
+                self.done += 1.0 / steps
+                if time.monotonic() - self.told > _INTERVAL:
+                    self.told = time.monotonic()
+                    progress.update(task, completed=self.done)
 
             def end(self, text: str) -> None:
-                progress.update(task, said=text)
+                progress.update(task, completed=round(self.done), said=text)
 
         yield _Drawn()

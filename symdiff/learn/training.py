@@ -84,15 +84,13 @@ class Stepper:
 
     def __init__(
         self,
-        loss: Callable[..., Any],
-        optimizer: Optimizer,
-        clip: Clip | float | None,
+        source: Callable[..., Any],
         params: Any,
         state: State,
         memory: Callable[[int], tuple[Array, ...]],
+        options: dict[str, Any],
     ) -> None:
-        source = training_step(loss, optimizer, clip=clip)
-        self._kernel = compile_(source, donate=["params", "state"])
+        self._kernel = compile_(source, donate=["params", "state"], **options)
         self._held = (params, state)
         self._memory = memory
         self._lr = np.zeros(())

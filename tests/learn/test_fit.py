@@ -114,6 +114,14 @@ def test_frozen_parameters_keep_their_bits() -> None:
     assert not np.any(result.params["U"] == start()["U"])
 
 
+def test_options_of_the_kernel_are_passed_on() -> None:
+    plain, fast = train(epochs=2), train(epochs=2, fastmath=True, threads=2)
+    for path in plain.params:
+        np.testing.assert_allclose(fast.params[path], plain.params[path], rtol=1e-9, atol=1e-12)
+    with pytest.raises(sd.ArgumentError, match="threads"):
+        train(threads=0)
+
+
 def test_clipping_takes_part() -> None:
     slow = train(optimizer=optim.SGD(lr=1.0), schedule=None, clip=1e-3, epochs=1)
     moved = math.sqrt(sum(np.sum((slow.params[k] - start()[k]) ** 2) for k in start()))
@@ -198,6 +206,19 @@ def test_a_resumed_training_has_the_bits_of_one_that_never_stopped(tmp_path: Pat
     assert len(again.history) == len(whole.history)
 
 
+def test_checkpoints_may_be_rarer(tmp_path: Path) -> None:
+    """After every second epoch, and after the last one."""
+    path = tmp_path / "model.npz"
+    written: list[int] = []
+
+    def look(training: learn.Training) -> None:
+        written.append(checkpoints.load(path)[1]["epoch"] if path.exists() else 0)
+
+    whole = train(checkpoint=path, checkpoint_every=2, epochs=5, callbacks=[look])
+    assert written == [0, 2, 2, 4, 5]
+    assert_same(checkpoints.load_params(path, start()), whole.params)
+
+
 def test_a_stopped_training_stays_stopped(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     rising = iter(range(100))
@@ -239,6 +260,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"epochs": 0}, "epochs=0"),
+        ({"checkpoint_every": True}, "checkpoint_every=True"),
         ({"batch_size": 1.5}, r"batch_size=1\.5"),
         ({"patience": 2}, "patience= needs validation="),
         ({"resume": True}, "resume=True needs checkpoint="),

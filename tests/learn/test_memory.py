@@ -47,7 +47,8 @@ def test_steps_allocate_nothing(optimizer: optim.Optimizer) -> None:
     state = optimizer.init(params)
     held = {id(leaf) for s in (params, state) for leaf in by_path(s)[1].values()}
     batches = Batches(DATA, BATCH, seed=0)
-    stepper = Stepper(loss, optimizer, 5.0, params, state, batches.memory)
+    source = learn.training_step(loss, optimizer, clip=5.0)
+    stepper = Stepper(source, params, state, batches.memory, {})
     before = params["words"].copy()
     for size in batches.epoch(0):
         stepper.step(size, 0.01)
