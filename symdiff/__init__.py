@@ -47,6 +47,9 @@ from symdiff.graph import ComputationGraph, Node
 from symdiff.parser import as_gate as gate
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
+from symdiff.view import Drawing, draw
+
+Function.drawer = draw
 
 if TYPE_CHECKING:
     from symdiff import learn as learn
@@ -61,6 +64,7 @@ __all__ = [
     "Cost",
     "DebugReport",
     "DifferentiationError",
+    "Drawing",
     "FlatFunction",
     "Function",
     "IRError",

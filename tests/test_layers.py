@@ -26,6 +26,7 @@ FLOORS = {
     "flat": 9,
     "graph": 9,
     "debug": 10,
+    "view": 10,
     "learn": 11,
     "__init__": 12,
     "cli": 13,

@@ -7,9 +7,12 @@ from typing import Final
 from symdiff.ir import F64, ITEM, Function, TupleType, Type
 from symdiff.ops import OPS
 
-WHOLE: Final = frozenset(OPS[name] for name in (
-    "argmax", "argmin", "cumsum", "scatter_add", "put_at", "add_at", "contract", "scan",
-))  # fmt: skip
+WHOLE: Final = frozenset(
+    OPS[name]
+    for name in (
+        "argmax", "argmin", "cumsum", "scatter_add", "put_at", "add_at", "contract", "scan",
+    )
+)  # fmt: skip
 
 
 def has_tensors(fn: Function) -> bool:

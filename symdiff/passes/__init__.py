@@ -35,6 +35,6 @@ LOWERING: Final[tuple[Pass, ...]] = (expand,)
 __all__ = [
     "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
     "count_operations", "expand", "fast_math", "group_calls", "inline_custom", "inside",
-    "map_bodies", "pair_and_schedule", "pair_sincos", "peak_live", "reduce_powers", "run", "schedule", "simplification",
-    "simplify", "simplify_loops", "stabilize",
+    "map_bodies", "pair_and_schedule", "pair_sincos", "peak_live", "reduce_powers", "run",
+    "schedule", "simplification", "simplify", "simplify_loops", "stabilize",
 ]  # fmt: skip
