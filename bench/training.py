@@ -53,6 +53,8 @@ def compare(
             own = sys.executable if label == "symdiff" else python
             worker = stack.enter_context(Worker(own, label, batch, hidden, threads))
             answer = worker.answer()
+            if label == "symdiff" and "losses" not in answer:
+                raise SystemExit(f"symdiff: {answer['reason']}")
             if "losses" in answer:
                 expected = found["symdiff"]["losses"] if found else answer["losses"]
                 pairs = zip(answer["losses"], expected, strict=True)
