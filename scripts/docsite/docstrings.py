@@ -1,0 +1,54 @@
+"""A Sphinx extension: docstrings and code blocks as they are written here, made ready for the site."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+
+_SECTION: Final = re.compile(r"(?:Args|Attributes|Raises|Returns|Yields):$")
+_PAGE: Final = re.compile(r"\bdocs/((?:adr/)?[\w-]+)\.md\b")
+
+
+def with_examples_apart(lines: list[str]) -> list[str]:
+    """The docstring with the examples at its end as a section of their own.
+
+    Ours stand after the last section without a heading, and napoleon would take them for a part of it.
+    """
+    if not any(_SECTION.match(line) for line in lines):
+        return lines
+    last = max(i for i, line in enumerate(lines) if _SECTION.match(line))
+    for i in range(last + 1, len(lines)):
+        if lines[i].lstrip().startswith(">>> "):
+            return [*lines[:i], "Example:", *(f"    {line}".rstrip() for line in lines[i:])]
+    return lines
+
+
+def _docstring(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]):
+    linked = [_PAGE.sub(r":doc:`/\1`", line) for line in lines]
+    lines[:] = with_examples_apart(linked)
+
+
+class TrimmedCode(SphinxTransform):
+    """Code blocks without the blank line that doctest needs at their end."""
+
+    default_priority = 400
+
+    def apply(self, **_: Any) -> None:
+        """Cut the blanks off every block."""
+        for block in self.document.findall(nodes.literal_block):
+            text = block.astext()
+            if text != text.rstrip():
+                block.rawsource = text.rstrip()
+                block[:] = [nodes.Text(text.rstrip())]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect both, before napoleon reads the docstrings."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-docstring", _docstring, priority=100)
+    app.add_transform(TrimmedCode)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
