@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 _SECTION: Final = re.compile(r"(?:Args|Attributes|Raises|Returns|Yields):$")
+_CODE: Final = re.compile(r"(`[^`]*`)")
 _PAGE: Final = re.compile(r"\bdocs/((?:adr/)?[\w-]+)\.md\b")
 
 
@@ -28,8 +29,16 @@ def with_examples_apart(lines: list[str]) -> list[str]:
 
 
 def _docstring(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]):
-    linked = [_PAGE.sub(r":doc:`/\1`", line) for line in lines]
-    lines[:] = with_examples_apart(linked)
+    lines[:] = with_examples_apart([_as_text(line) for line in lines])
+
+
+def _as_text(line: str) -> str:
+    """A line with links for pages, and with bars that are bars: |x| is an absolute value."""
+    if line.lstrip().startswith((">>> ", "... ")):
+        return line
+    parts = _CODE.split(line)
+    parts[::2] = [_PAGE.sub(r":doc:`/\1`", part.replace("|", r"\|")) for part in parts[::2]]
+    return "".join(parts)
 
 
 class TrimmedCode(SphinxTransform):

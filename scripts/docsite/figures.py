@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -52,12 +53,25 @@ def figures() -> dict[str, Callable[[Look], bytes]]:
 
 
 def write(folder: Path, names: Iterable[str] = ()) -> None:
-    """Write `NAME-light.svg` and `NAME-dark.svg` into `folder` for every figure, or for `names`."""
+    """Write `NAME-light.svg` and `NAME-dark.svg` into `folder` for `names`.
+
+    Without names, every figure that is older than the code it comes from.
+    """
     folder.mkdir(exist_ok=True)
     known = figures()
     for name in names or known:
         for scheme, look in LOOKS.items():
-            (folder / f"{name}-{scheme}.svg").write_bytes(known[name](look))
+            path = folder / f"{name}-{scheme}.svg"
+            if names or not path.exists() or path.stat().st_mtime < changed():
+                path.write_bytes(known[name](look))
+
+
+@cache
+def changed() -> float:
+    """When the code of symdiff, or of the figures, was changed last."""
+    root = Path(__file__).parents[2]
+    files = [*(root / "symdiff").rglob("*.py"), *Path(__file__).parent.glob("*.py")]
+    return max(file.stat().st_mtime for file in files)
 
 
 def _svg(draw: Draw, look: Look) -> bytes:

@@ -20,7 +20,7 @@ from symdiff.ops.arrays import ARRAY_FUNCTIONS
 GENERATED: Final = "<!-- Written by scripts/docsite/reference.py while the site is built. -->\n"
 FAMILIES: Final = (
     "arithmetic", "comparison", "rounding", "transcendental", "special",
-    "structure", "contraction", "reduction", "indexing", "control",
+    "structure", "contraction", "reduction", "indexing", "control", "gates",
 )  # fmt: skip
 NAMES: Final = "xyz"
 
@@ -74,7 +74,7 @@ def _families() -> Iterator[tuple[str, list[ir.Op]]]:
             yield title, members
     missing = sorted(OPS.keys() - seen)
     if missing:
-        raise ValueError(f"operations of no family that the reference lists: {missing}")
+        raise ValueError(f"no family in FAMILIES defines {missing}: add their file to it")
 
 
 def _contents() -> Iterator[str]:
@@ -92,6 +92,7 @@ def _operation(op: ir.Op, errors: Row | None) -> str:
     facts = [
         ("Names", ", ".join(f"`{n}`" for n in dict.fromkeys((op.name, *names))) if names else ""),
         ("Attributes", ", ".join(f"`{k}`" for k, _ in op.attr_samples)),
+        ("Backward", _sentence(op.intuition)),
         ("Convention", _sentence(op.note)),
         ("Error", _errors(errors)),
     ]
