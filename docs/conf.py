@@ -28,7 +28,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["figures"]
+exclude_patterns = ["figures", "extra"]
 nitpicky = False
 
 # Pages are Markdown; docstrings are written with Markdown's single backticks for code.
@@ -52,6 +52,7 @@ napoleon_use_rtype = False
 html_theme = "furo"
 html_title = "symdiff"
 html_static_path = ["_static"]
+html_extra_path = ["extra"]  # pages of their own, at the root of the site
 html_css_files = ["symdiff.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
@@ -69,6 +70,7 @@ def _generate(_: Any) -> None:
 
     reference.write(DOCS / "reference")
     figures.write(DOCS / "figures")
+    figures.write_pages(DOCS / "extra")
 
 
 def setup(app: Any) -> None:

@@ -1,7 +1,11 @@
-"""A Sphinx extension: `{drawn} NAME`, a figure that was written for light and for dark pages."""
+"""A Sphinx extension: figures, and pages that step through a graph, as `docsite.figures` wrote them.
+
+`{drawn} NAME` is a figure for light and for dark pages; `{stepped} NAME` a page within the page.
+"""
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any, Final
 
 from docutils import nodes
@@ -9,6 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 FOLDER: Final = "/figures"
+HEIGHT: Final = 520  # of a page within a page, in pixels
 
 
 class Drawn(SphinxDirective):
@@ -31,7 +36,27 @@ class Drawn(SphinxDirective):
         return [figure, *messages]
 
 
+class Stepped(SphinxDirective):
+    """A self-contained page at the root of the site, shown in a frame, with the text as its caption."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """The frame, and a link for those who want the whole window."""
+        url = "../" * self.env.docname.count("/") + f"{self.arguments[0]}.html"
+        caption = " ".join(self.content)
+        frame = (
+            f'<figure class="drawn stepped"><iframe src="{url}" title="{escape(caption)}" '
+            f'height="{HEIGHT}" loading="lazy"></iframe>'
+            f'<figcaption><p>{escape(caption)} <a href="{url}">In a window of its own.</a></p>'
+            "</figcaption></figure>"
+        )
+        return [nodes.raw("", frame, format="html")]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Add the directive."""
+    """Add the directives."""
     app.add_directive("drawn", Drawn)
+    app.add_directive("stepped", Stepped)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -61,9 +61,19 @@ def write(folder: Path, names: Iterable[str] = ()) -> None:
     known = figures()
     for name in names or known:
         for scheme, look in LOOKS.items():
-            path = folder / f"{name}-{scheme}.svg"
-            if names or not path.exists() or path.stat().st_mtime < changed():
-                path.write_bytes(known[name](look))
+            _write(folder / f"{name}-{scheme}.svg", lambda n=name, k=look: known[n](k), bool(names))
+
+
+def write_pages(folder: Path) -> None:
+    """Write the pages that step through a graph into `folder`, where they are old."""
+    folder.mkdir(exist_ok=True)
+    for name in graphs.PAGES:
+        _write(folder / f"{name}.html", lambda n=name: graphs.stepped(n), always=False)
+
+
+def _write(path: Path, content: Callable[[], bytes], always: bool) -> None:
+    if always or not path.exists() or path.stat().st_mtime < changed():
+        path.write_bytes(content())
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 import symdiff as sd
+from symdiff.view import draw
 from symdiff.view.layout import layout
 from symdiff.view.picture import Picture, picture
 from symdiff.view.svg import DARK, LIGHT, svg
@@ -49,6 +50,15 @@ PICTURES: Final[dict[str, Callable[[], Picture]]] = {
     "intuitions": lambda: both(INTUITIONS, {"x": 1.0, "y": 4.0, "u": 2.0, "v": 7.0, "a": 3.0, "b": 5.0}),
     "shapes": shapes,
 }  # fmt: skip
+
+
+PAGES: Final[dict[str, tuple[str, dict[str, float]]]] = {"example": (EXAMPLE, POINT)}
+
+
+def stepped(name: str) -> bytes:
+    """The page that steps through a graph."""
+    source, at = PAGES[name]
+    return draw(sd.function(source), at).html().encode()
 
 
 def drawn(name: str, dark: bool) -> bytes:
