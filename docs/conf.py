@@ -12,6 +12,8 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS.parent / "scripts")]
 # One figure shows times; BLAS must not wait for cores that others use. Read when NumPy is loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+(DOCS / "extra").mkdir(exist_ok=True)
+
 import symdiff  # noqa: E402
 
 project = "symdiff"

@@ -1,4 +1,4 @@
-"""A Sphinx extension: docstrings and code blocks as they are written here, made ready for the site."""
+"""A Sphinx extension: docstrings and code blocks, as they are written here, for the site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAGE: Final = re.compile(r"\bdocs/((?:adr/)?[\w-]+)\.md\b")
 def with_examples_apart(lines: list[str]) -> list[str]:
     """The docstring with the examples at its end as a section of their own.
 
-    Ours stand after the last section without a heading, and napoleon would take them for a part of it.
+    Ours stand after the last section without a heading; napoleon would take them for a part of it.
     """
     if not any(_SECTION.match(line) for line in lines):
         return lines

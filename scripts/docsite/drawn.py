@@ -1,4 +1,4 @@
-"""A Sphinx extension: figures, and pages that step through a graph, as `docsite.figures` wrote them.
+"""A Sphinx extension: figures and pages that step through a graph, from `docsite.figures`.
 
 `{drawn} NAME` is a figure for light and for dark pages; `{stepped} NAME` a page within the page.
 """
@@ -37,7 +37,7 @@ class Drawn(SphinxDirective):
 
 
 class Stepped(SphinxDirective):
-    """A self-contained page at the root of the site, shown in a frame, with the text as its caption."""
+    """A self-contained page at the root of the site in a frame, with the text as its caption."""
 
     required_arguments = 1
     has_content = True

@@ -1,12 +1,12 @@
-"""The figures of the documentation: numbers from symdiff, drawn twice, for light and for dark pages.
+"""The figures of the documentation: numbers from symdiff, drawn for light and for dark pages.
 
-    python -m docsite.figures FOLDER [NAME]...
+python -m docsite.figures FOLDER [NAME]...
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import matplotlib
+from cycler import cycler
 
 matplotlib.use("svg")
 
@@ -37,9 +38,21 @@ class Look:
 # Series of both schemes are of one hue each, told apart by people who see no red or no green
 # (Okabe and Ito's palette, lightened for dark pages).
 LOOKS: Final = {
-    "light": Look(False, "#24292f", "#c9d1d9", "#ffffff", ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00")),
-    "dark": Look(True, "#d7dbe0", "#444c56", "#131416", ("#56b4e9", "#ff8a3d", "#3ecf9b", "#e79ac6", "#e6c229")),
-}  # fmt: skip
+    "light": Look(
+        dark=False,
+        ink="#24292f",
+        faint="#c9d1d9",
+        ground="#ffffff",
+        series=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00"),
+    ),
+    "dark": Look(
+        dark=True,
+        ink="#d7dbe0",
+        faint="#444c56",
+        ground="#131416",
+        series=("#56b4e9", "#ff8a3d", "#3ecf9b", "#e79ac6", "#e6c229"),
+    ),
+}
 Draw = Callable[[Look], Any]
 
 
@@ -95,13 +108,13 @@ def _svg(draw: Draw, look: Look) -> bytes:
 
 
 @contextmanager
-def _style(look: Look) -> Iterator[None]:
-    settings: dict[str, Any] = {
+def _style(look: Look) -> Generator[None, None, None]:
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "symdiff",
         "font.family": "sans-serif",
         "font.size": 10.5,
-        "axes.prop_cycle": matplotlib.cycler(color=look.series),
+        "axes.prop_cycle": cycler(color=look.series),
         "axes.edgecolor": look.faint,
         "axes.labelcolor": look.ink,
         "axes.titlecolor": look.ink,

@@ -16,6 +16,7 @@ from symdiff.view.svg import DARK, LIGHT, svg
 EXAMPLE: Final = "a = x + y\nb = max(y, z)\na * b"
 POINT: Final = {"x": 1.0, "y": 2.0, "z": 0.0}
 BRANCHES: Final = "3*y + y**2"
+INPUTS: Final = {"x": 1.0, "y": 4.0, "u": 2.0, "v": 7.0, "a": 3.0, "b": 5.0}
 INTUITIONS: Final = "2*(x + y) + 3*max(u, v) + a*b"
 
 
@@ -47,9 +48,9 @@ PICTURES: Final[dict[str, Callable[[], Picture]]] = {
     "example-forward": forward,
     "example-backward": lambda: both(EXAMPLE, POINT),
     "branches": lambda: both(BRANCHES, {"y": 2.0}),
-    "intuitions": lambda: both(INTUITIONS, {"x": 1.0, "y": 4.0, "u": 2.0, "v": 7.0, "a": 3.0, "b": 5.0}),
+    "intuitions": lambda: both(INTUITIONS, INPUTS),
     "shapes": shapes,
-}  # fmt: skip
+}
 
 
 PAGES: Final[dict[str, tuple[str, dict[str, float]]]] = {"example": (EXAMPLE, POINT)}

@@ -1,4 +1,4 @@
-"""Figures of training: penalties, initial weights, optimisers, rates, and a network in the plane."""
+"""Figures of training: penalties, initial weights, optimisers, rates, a network in the plane."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap
+from scipy.optimize import minimize
 
 import symdiff as sd
 from symdiff import learn
@@ -21,7 +23,6 @@ STRENGTHS: Final = np.logspace(-4, 1, 26)
 @cache
 def penalised() -> Array:
     """Losses on data that was learnt from, and on fresh data, for every strength of the penalty."""
-    minimize = __import__("scipy.optimize").optimize.minimize
     draw = np.random.default_rng(1)
     truth = draw.normal(size=30) * (np.arange(30) < 6)
 
@@ -52,11 +53,12 @@ def regularisation(_: Any) -> Any:
     return figure
 
 
+LAYERS: Final = range(1, 11)
 FACTORS: Final = {"a third of Xavier's": 1 / 3, "Xavier's": 1.0, "three times Xavier's": 3.0}
 
 
 @cache
-def arrivals(width: int = 100, depth: int = 10) -> dict[str, Array]:
+def arrivals(width: int = 100) -> dict[str, Array]:
     """Norms of the gradients that arrive at tanh layers, means of ten networks."""
 
     def loss(states: Any, weights: Any, x: Any) -> Any:
@@ -71,8 +73,8 @@ def arrivals(width: int = 100, depth: int = 10) -> dict[str, Array]:
         norms: list[Array] = []
         for seed in range(10):
             draw = np.random.default_rng(seed)
-            weights = [factor * learn.init.xavier_normal((width, width), draw) for _ in range(depth)]
-            found = arriving([np.zeros(width)] * depth, weights, draw.normal(size=width))
+            weights = [factor * learn.init.xavier_normal((width, width), draw) for _ in LAYERS]
+            found = arriving([np.zeros(width) for _ in LAYERS], weights, draw.normal(size=width))
             norms.append(np.array([np.linalg.norm(g) for g in found]))
         means[label] = np.mean(norms, axis=0)
     return means
@@ -82,9 +84,9 @@ def initialisation(_: Any) -> Any:
     """The norms, from the first layer to the last."""
     figure, axes = plt.subplots(figsize=(6.6, 2.9))
     for label, norms in arrivals().items():
-        axes.semilogy(range(1, len(norms) + 1), norms, marker="o", label=label)
+        axes.semilogy(LAYERS, norms, marker="o", label=label)
     axes.set(xlabel="layer, from the input to the output", ylabel="norm of the gradient")
-    axes.set_xticks(range(1, len(norms) + 1))
+    axes.set_xticks(LAYERS)
     axes.legend()
     return figure
 
@@ -115,7 +117,9 @@ def optimisers(look: Any) -> Any:
         for _ in range(60):
             p, state = optimizer.update(p, slope(p), state)
             path.append(p)
-        axes.contour(x, y, height, levels=np.geomspace(0.1, 50, 9), colors=look.faint, linewidths=0.8)
+        axes.contour(
+            x, y, height, levels=np.geomspace(0.1, 50, 9), colors=look.faint, linewidths=0.8
+        )
         axes.plot(*np.array(path).T, color=colour, linewidth=1.4, marker="o", markersize=2.2)
         axes.plot(0, 0, marker="+", color=look.ink, markersize=9)
         axes.set(title=title, xticks=(), yticks=())
@@ -128,7 +132,9 @@ def spirals() -> tuple[Array, Array]:
     """Points on two spirals, and which of them each is on."""
     draw = np.random.default_rng(4)
     angle, side = draw.uniform(0.5, 9.0, 1000), draw.integers(0, 2, 1000)
-    points = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (angle * (2 * side - 1))[:, None] / 9
+    points = (
+        np.stack([np.cos(angle), np.sin(angle)], axis=1) * (angle * (2 * side - 1))[:, None] / 9
+    )
     return points, side
 
 
@@ -174,7 +180,9 @@ def schedules(_: Any) -> Any:
         learn.schedules.cyclic(0.01, 0.06, period=12.5),
     )
     figure, axes = plt.subplots(figsize=(6.6, 2.7))
-    for rate, label in zip(known, ("halving", "exponential", "warm-up, cosine", "cyclic"), strict=True):
+    for rate, label in zip(
+        known, ("halving", "exponential", "warm-up, cosine", "cyclic"), strict=True
+    ):
         axes.plot(t, [rate(x) for x in t], label=label)
     axes.set(xlabel="epoch", ylabel="learning rate", ylim=(0, 0.105))
     axes.legend(ncols=2)
@@ -183,17 +191,19 @@ def schedules(_: Any) -> Any:
 
 def plane(look: Any) -> Any:
     """The answer of the trained network all over the plane."""
-    from matplotlib.colors import LinearSegmentedColormap
-
     points, side = spirals()
     p = trained(0.1, 100).params
     x, y = np.meshgrid(np.linspace(-1.1, 1.1, 220), np.linspace(-1.1, 1.1, 220))
     answer = sd.numpy.softmax(scores(p, np.stack([x.ravel(), y.ravel()], axis=1)), axis=1)
     figure, axes = plt.subplots(figsize=(4.2, 4.0))
-    colours = LinearSegmentedColormap.from_list("sides", [look.series[1], look.ground, look.series[0]])
+    colours = LinearSegmentedColormap.from_list(
+        "sides", [look.series[1], look.ground, look.series[0]]
+    )
     shown = np.asarray(answer)[:, 1].reshape(x.shape)
     extent = (-1.1, 1.1, -1.1, 1.1)
-    axes.imshow(shown, cmap=colours, alpha=0.6, extent=extent, origin="lower", interpolation="bilinear")
+    axes.imshow(
+        shown, cmap=colours, alpha=0.6, extent=extent, origin="lower", interpolation="bilinear"
+    )
     for which in (0, 1):
         axes.plot(*points[side == which].T, ".", color=look.series[1 - which], markersize=3)
     axes.set(xticks=(), yticks=(), aspect="equal")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import html
 from importlib import import_module
-from typing import Any, Final
+from typing import Any
 
+from docutils.nodes import SkipNode
 from sphinx.application import Sphinx
-
-FUNCTIONS: Final = {"display": "display", "inline": "inline"}
 
 
 def mathml(latex: str, *, display: bool) -> str:
@@ -26,15 +25,11 @@ def mathml(latex: str, *, display: bool) -> str:
 
 
 def _inline(writer: Any, node: Any) -> None:
-    from docutils.nodes import SkipNode
-
     writer.body.append(mathml(node.astext(), display=False))
     raise SkipNode
 
 
 def _block(writer: Any, node: Any) -> None:
-    from docutils.nodes import SkipNode
-
     label = html.escape(str(node.get("label") or ""))
     anchor = f' id="equation-{label}"' if label else ""
     formula = mathml(node.astext(), display=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import numpy as np
@@ -46,10 +46,10 @@ def operations() -> str:
     parts = [
         GENERATED,
         "# Operations\n",
-        "Every operation is one entry in a table: how it is computed and how its derivative is. This "
-        "page is that table, written when the site is built. Formulas and derivatives are what "
-        "symdiff prints for the operation and for its gradient; errors are measured, in units in "
-        "the last place ([how](../numerics.md)); the names are those under which formulas, NumPy "
+        "Every operation is one entry in a table: how it is computed and how its derivative is. "
+        "This page is that table, written when the site is built. Formulas and derivatives are "
+        "what symdiff prints for the operation and for its gradient; errors are measured, in "
+        "units in the last place ([how](../numerics.md)); the names are those under which formulas, NumPy "
         "code and SymPy expressions reach it. [Functions](functions.md) that operations express, "
         "such as `relu` or `softmax`, have a page of their own.\n",
         "\n".join(_contents()) + "\n",
@@ -158,8 +158,8 @@ def functions() -> str:
     parts = [
         GENERATED,
         "# Functions\n",
-        "What formulas may call, under the names of Python's `math`, of NumPy and of SymPy. In Python "
-        "sources NumPy's own functions are these. Where a name is that of an "
+        "What formulas may call, under the names of Python's `math`, of NumPy and of SymPy. In "
+        "Python sources NumPy's own functions are these. Where a name is that of an "
         "[operation](operations.md), its page has the derivative and the convention at kinks.\n",
         "## Of numbers, and of arrays element by element\n",
         "| names | arguments | what it is |",
@@ -222,8 +222,8 @@ def commands() -> str:
         GENERATED,
         "# Command line\n",
         "Results go to standard output and diagnostics to standard error; the exit status is 0 for "
-        "success, 1 for a failed check and 2 for bad input. `--json` is there where a program may read "
-        "the result.\n",
+        "success, 1 for a failed check and 2 for bad input. `--json` is there where a program may "
+        "read the result.\n",
     ]
     parts += [f"## `{path}`\n\n```text\n{text}\n```\n" for path, text in _helps(main, "symdiff")]
     return "\n".join(parts)
@@ -237,5 +237,3 @@ def _helps(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
                 yield from _helps(inner, f"{path} {name}")
-
-
