@@ -46,12 +46,12 @@ def operations() -> str:
     parts = [
         GENERATED,
         "# Operations\n",
-        "Every operation is one entry in a table: how it is computed and how its derivative is. "
-        "This page is that table, written when the site is built. Formulas and derivatives are "
-        "what symdiff prints for the operation and for its gradient; errors are measured, in "
-        "units in the last place ([how](../numerics.md)); the names are those under which formulas, NumPy "
-        "code and SymPy expressions reach it. [Functions](functions.md) that operations express, "
-        "such as `relu` or `softmax`, have a page of their own.\n",
+        "Every operation is one entry in a table: how it is computed, and how its derivative "
+        "is. This page is that table, written when the site is built. Formulas and derivatives "
+        "are what symdiff prints for the operation and for its gradient; errors are measured, in "
+        "units in the last place ([how](../numerics.md)); the names are those under which "
+        "formulas, NumPy code and SymPy expressions reach it. [Functions](functions.md) that "
+        "operations express, such as `relu`, have a page of their own.\n",
         "\n".join(_contents()) + "\n",
     ]
     for title, members in _families():
