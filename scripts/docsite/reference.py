@@ -22,7 +22,7 @@ FAMILIES: Final = (
     "arithmetic", "comparison", "rounding", "transcendental", "special",
     "structure", "contraction", "reduction", "indexing", "control", "gates",
 )  # fmt: skip
-NAMES: Final = "xyz"
+NAMES: Final = "xyzuvw"
 
 
 def write(folder: Path) -> None:
@@ -123,7 +123,7 @@ def _example(op: ir.Op) -> ir.Function | None:
     kinds = {"b": ir.DTYPES["bool"], "i": ir.DTYPES["i64"], "f": ir.DTYPES["f64"]}
     params = [
         graph.param(name, ir.Type(kinds[a.dtype.kind], () if op.elementwise else a.shape))
-        for name, a in zip(NAMES, samples, strict=False)
+        for name, a in zip(NAMES[: len(samples)], samples, strict=True)
     ]
     return ir.Function(op.name, tuple(params), (op(*params, **dict(op.attr_samples)),))
 
