@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 FOLDER: Final = "/figures"
-HEIGHT: Final = 520  # of a page within a page, in pixels
+HEIGHT: Final = 680  # of a page within a page, in pixels
 
 
 class Drawn(SphinxDirective):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ def shapes() -> Picture:
     draw = np.random.default_rng(4)
     sizes = {"W": (2, 4), "x": 4, "b": 2, "u": 2}
     network = sd.function("z = W @ x + b\nh = tanh(z)\nu @ h", types)
-    return both(network, {name: draw.normal(size=size) for name, size in sizes.items()})
+    return both(network, {name: draw.normal(0, 0.5, size) for name, size in sizes.items()})
 
 
 PICTURES: Final[dict[str, Callable[[], Picture]]] = {
@@ -65,4 +66,6 @@ def stepped(name: str) -> bytes:
 def drawn(name: str, dark: bool) -> bytes:
     """The SVG of a picture in the colours of light or of dark pages."""
     shown = PICTURES[name]()
-    return svg(shown, layout(shown), DARK if dark else LIGHT).encode()
+    image = svg(shown, layout(shown), DARK if dark else LIGHT)
+    # The ground is that of the page.
+    return re.sub(r"(\.paper \{ fill: )#\w+", r"\1none", image).encode()
