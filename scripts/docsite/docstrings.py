@@ -1,4 +1,4 @@
-"""A Sphinx extension: docstrings and code blocks, as they are written here, for the site."""
+"""A Sphinx extension: docstrings, links and code blocks, as they are written here, for the site."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from sphinx.transforms import SphinxTransform
 _SECTION: Final = re.compile(r"(?:Args|Attributes|Raises|Returns|Yields):$")
 _CODE: Final = re.compile(r"(`[^`]*`)")
 _PAGE: Final = re.compile(r"\bdocs/((?:adr/)?[\w-]+)\.md\b")
+
+# Documents outside of docs/, which have pages of their own on the site.
+_OUTSIDE: Final = {
+    "](../bench/README.md": "](benchmarks.md",
+    "](../CONTRIBUTING.md": "](contributing.md",
+    "](../CHANGELOG.md": "](changelog.md",
+}
 
 
 def with_examples_apart(lines: list[str]) -> list[str]:
@@ -41,6 +48,11 @@ def _as_text(line: str) -> str:
     return "".join(parts)
 
 
+def _source(_app: Sphinx, _name: str, source: list[str]) -> None:
+    for outside, page in _OUTSIDE.items():
+        source[0] = source[0].replace(outside, page)
+
+
 class TrimmedCode(SphinxTransform):
     """Code blocks without the blank line that doctest needs at their end."""
 
@@ -56,8 +68,9 @@ class TrimmedCode(SphinxTransform):
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect both, before napoleon reads the docstrings."""
+    """Connect them; docstrings before napoleon reads them."""
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", _docstring, priority=100)
+    app.connect("source-read", _source)
     app.add_transform(TrimmedCode)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
