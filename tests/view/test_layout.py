@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations, pairwise
 
 import pytest
+from formulas import functions
 from hypothesis import given, settings
 from view.pictures import layer, lecture, program
 
 import symdiff as sd
-from formulas import functions
 from symdiff import ir
 from symdiff.functions import Function
 from symdiff.view.layout import Layout, layout
@@ -68,8 +69,7 @@ def test_random_formulas(fn: ir.Function) -> None:
 
 
 @pytest.mark.parametrize("draw", [lecture, layer])
-def test_examples(draw: object) -> None:
-    assert callable(draw)
+def test_examples(draw: Callable[[], sd.Drawing]) -> None:
     assert_tidy(draw().picture)
 
 
