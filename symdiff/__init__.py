@@ -77,6 +77,7 @@ __all__ = [
     "compile",
     "custom_jvp",
     "custom_vjp",
+    "draw",
     "flat",
     "fori_loop",
     "function",

@@ -27,7 +27,7 @@ def number_text(value: Any) -> str:
     ('−0.0001235', '6', 'true', '−∞')
     """
     if isinstance(value, np.generic):
-        value = value.item()
+        value = cast("Any", value).item()
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and abs(value) < 10**9:
