@@ -85,6 +85,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "debug",
+    "draw",
     "flat",
     "fori_loop",
     "function",
