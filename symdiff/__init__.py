@@ -87,6 +87,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "debug",
+    "draw",
     "explain",
     "flat",
     "fori_loop",
