@@ -426,6 +426,10 @@ def test_by_threads() -> None:
     for result, wanted in zip(kernel(*given), sd.compile(step, args=types)(*args), strict=True):
         assert_allclose(result, wanted, rtol=1e-11)
     assert_allclose(given[0], args[0] - 0.5 * np.exp(args[1]), rtol=1e-13, atol=1e-13)
+    given = [a.copy() for a in args]
+    results = kernel.bind(*given)()
+    assert results[0] is given[0]
+    assert_allclose(given[0], args[0] - 0.5 * np.exp(args[1]), rtol=1e-13, atol=1e-13)
 
 
 def test_the_function_for_c_takes_the_same_pointer_twice(tmp_path: Any) -> None:

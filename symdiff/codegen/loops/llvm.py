@@ -169,7 +169,10 @@ class ProgramWriter:
         return elements * buffer.dtype.itemsize * self.lanes
 
     def copy(self, b: LLVMEmitter, source: str, target: str, buffer: Buffer) -> None:
-        size = self.bytes(buffer, buffer.size)
+        self.move(b, source, target, str(self.bytes(buffer, buffer.size)))
+
+    def move(self, b: LLVMEmitter, source: str, target: str, size: str) -> None:
+        """Copy so many bytes, of memory that may overlap."""
         self.declarations["memcpy"] = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
         arguments = f"ptr {target}, ptr {source}, i64 {size}, i1 false"
         b.lines.append(f"  call void @llvm.memmove.p0.p0.i64({arguments})")
