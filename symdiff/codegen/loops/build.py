@@ -41,7 +41,7 @@ from symdiff.codegen.loops.values import (
 )
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, ITEM, Function, TupleType, Value, use_counts
-from symdiff.ops import OPS, add
+from symdiff.ops import OPS
 from symdiff.ops.structure import borders, reduced_axes
 
 _GATHERS = (OPS["gather"], OPS["scatter_add"], *CHANGES)
@@ -383,7 +383,7 @@ class _Builder:
         return [Gemm(a, b, buffers[value], m, n, k, transposed, batch)]
 
     def repeat(self, value: Value) -> list[Step]:
-        """The loop of a scan; carries go from one buffer to another and are copied back."""
+        """The loop of a scan; the next carries take the memory of the ones before them."""
         body: Function = value.attr("body")
         carries, inputs = value.attr("carries"), value.attr("inputs")
         length = value.attr("length")
@@ -408,27 +408,13 @@ class _Builder:
         operands: list[tuple[Buffer, int]] = [(t, 0) for t in targets[:carries]]
         for i, arg in enumerate(value.args[carries:]):
             operands.append((self.operand(arg), arg.type.size // length if i < inputs else 0))
-        copies: list[Copy] = []
-        same: list[tuple[int, int]] = []  # carries that stay where they are
-        uses = use_counts(body)
-        for i in range(carries):
-            output, target = body.outputs[i], targets[i]
-            if output is body.params[i] or _adds_in_place(output, body.params[i], uses):
-                operands.append((target, 0))
-                same.append((i, i))
-                continue
-            made = Buffer(f"next{value.index}_{i}", target.dtype, target.size, "scratch")
-            self.result.scratch.append(made)
-            operands.append((made, 0))
-            copies.append(Copy(made, target))
+        operands += [(target, 0) for target in targets[:carries]]
         operands += [(target, target.size // length) for target in targets[carries:]]
-        inner = build_program(body, self.blas, same)
+        inner = build_program(body, self.blas, [(i, i) for i in range(carries)])
         inner.name = f"{self.fn.name}.body{value.index}"
         offset = len(self.result.checks)
         self.result.checks += inner.checks
-        steps.append(
-            Repeat(inner, length, value.attr("reverse"), tuple(operands), tuple(copies), offset)
-        )
+        steps.append(Repeat(inner, length, value.attr("reverse"), tuple(operands), offset))
         return steps
 
     def copy_outputs(self) -> None:
@@ -476,8 +462,3 @@ class _Builder:
 
 def _is_zero(value: Value) -> bool:
     return value.literal is not None and not any(value.literal.data)
-
-
-def _adds_in_place(output: Value, param: Value, uses: dict[Value, int]) -> bool:
-    """Whether the next carry is the carry plus something, so that it can be added where it is."""
-    return output.op is add and param in output.args and uses.get(param) == 1

@@ -221,8 +221,6 @@ class ProgramWriter:
                 pointer = b.put(f"getelementptr i8, ptr {pointer}, i64 {distance}")
             passed.append(f"ptr {pointer}")
         status = b.put(f"call i64 @{name}({', '.join([*passed, f'ptr {rest}'])})")
-        for copy in step.copies:
-            self.copy(b, pointers[copy.source], pointers[copy.target], copy.source)
         fine = b.put(f"icmp eq i64 {status}, 0")
         b.lines += [f"  br i1 {fine}, label %{label}.next, label %{label}.bad", f"{label}.bad:"]
         moved = b.put(f"add i64 {status}, {step.status}")
