@@ -92,7 +92,7 @@ class Function:
 
     Made by `symdiff.function` and by the transformations. Printing it shows its IR. Calling it
     compiles it at the first call. `stages` has the seconds that each stage took so far, and
-    `source_text` the formula that it was read from, if it was text.
+    `source_text` the formula that it, or what it is derived from, was read from, if it was text.
 
         >>> import symdiff as sd
         >>> f = sd.function("x*sin(y)")
@@ -117,6 +117,8 @@ class Function:
         # The IR; or what derives it, where the cache is known to have the kernel.
         self._made = fn
         self._primal = primal
+        # Values derived from others know the place that these come from.
+        self.source_text = None if primal is None else primal.source_text
         self._arguments = arguments  # None where every parameter is a single array or number
         self._digest = digest
         self.stages = {} if stages is None else stages

@@ -296,7 +296,7 @@ class Polymorphic(Function):
     def then(self, step: Step) -> Polymorphic:
         """The function transformed once more, as soon as its shapes are known."""
         made = Polymorphic(self._origin, (*self._steps, step), self._why)
-        made.__doc__ = self.__doc__
+        made.__doc__, made.source_text = self.__doc__, self.source_text
         return made
 
     def specialize(self, *args: Any, **kwargs: Any) -> Function:
@@ -323,9 +323,9 @@ class Polymorphic(Function):
             more = any(before.adds for before in self._steps[:i])
             specs = step.inner(self._names, specs, more)
         made = self._origin.concrete(specs)
+        made.source_text = self.source_text
         for step, given in zip(self._steps, reversed(levels), strict=True):
             made = step.apply(made, given)
-        made.source_text = self.source_text
         return self._functions.put(key, made)
 
     def own(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
