@@ -26,6 +26,7 @@ from symdiff.api import (
     vmap,
 )
 from symdiff.check import Report, check
+from symdiff.debug import DebugReport, debug
 from symdiff.errors import (
     ArgumentError,
     CompileError,
@@ -56,6 +57,7 @@ __all__ = [
     "CompileError",
     "ComputationGraph",
     "Cost",
+    "DebugReport",
     "DifferentiationError",
     "Drawing",
     "FlatFunction",
@@ -77,6 +79,7 @@ __all__ = [
     "compile",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "draw",
     "flat",
     "fori_loop",

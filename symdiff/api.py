@@ -77,7 +77,7 @@ def function(source: Source, args: Args | None = None, gates: Gates | None = Non
     if not isinstance(made, Polymorphic):
         made.stages["parse"] = time.perf_counter() - start
     made.__doc__ = documentation(source)
-    made.source_text = source if isinstance(source, str) else None
+    made.text = source if isinstance(source, str) else None
     return made
 
 
@@ -174,6 +174,7 @@ def _transformed(step: Step, source: Source, args: Args | None) -> Function:
     primal = function(source, args)
     if not isinstance(primal, Polymorphic):
         made = step.apply(primal, [])
+        made.text = primal.text
         if isinstance(primal.of_arrays, Polymorphic):
             # A formula maps over arrays, and so does its gradient. But a Jacobian at an array is
             # a matrix, and cotangents have the shapes of what they belong to.
@@ -349,7 +350,9 @@ def vmap(source: Source | None = None, in_axes: Axes = 0, *, args: Args | None =
 
 def _mode(mode: str, sparse: bool) -> str:
     if sparse:
-        raise UnsupportedError("sparse=True arrives with array functions")
+        raise UnsupportedError(
+            "sparse=True is not there yet; without it the whole matrix is computed"
+        )
     if mode not in ("auto", "forward", "reverse"):
         raise ArgumentError(f'mode={mode!r}: expected "auto", "forward" or "reverse"')
     return mode

@@ -43,9 +43,9 @@ def back_ends():  # pyright infers the module, which no annotation can name
 
 
 class Drawer(Protocol):
-    """What draws a function, with numbers where a point is given."""
+    """What draws a function, with numbers where a point is given: text that is more than text."""
 
-    def __call__(self, function: Function, at: Any = None) -> Any: ...
+    def __call__(self, function: Function, at: Any = None) -> str: ...
 
 
 def texts():  # as above
@@ -91,8 +91,7 @@ class Function:
     """A formula as symdiff sees it: parameters, outputs, and the operations between them.
 
     Made by `symdiff.function` and by the transformations. Printing it shows its IR. Calling it
-    compiles it at the first call. `stages` has the seconds that each stage took so far, and
-    `source_text` the formula that it, or what it is derived from, was read from, if it was text.
+    compiles it at the first call. `stages` has the seconds that each stage took so far.
 
         >>> import symdiff as sd
         >>> f = sd.function("x*sin(y)")
@@ -100,9 +99,12 @@ class Function:
         0.958851077208406
         >>> f.parameters
         ('x', 'y')
+
+    Attributes:
+        text: the text that it was read from; None for other sources.
     """
 
-    source_text: str | None = None
+    text: str | None = None
     # The rooms that draw stand above this one; `symdiff/__init__.py` says which it is.
     drawer: ClassVar[Drawer]
 
@@ -117,8 +119,6 @@ class Function:
         # The IR; or what derives it, where the cache is known to have the kernel.
         self._made = fn
         self._primal = primal
-        # Values derived from others know the place that these come from.
-        self.source_text = None if primal is None else primal.source_text
         self._arguments = arguments  # None where every parameter is a single array or number
         self._digest = digest
         self.stages = {} if stages is None else stages
@@ -282,7 +282,7 @@ class Function:
         """The function as LaTeX."""
         return texts().latex(self.optimized())
 
-    def graph(self, at: Any = None) -> Any:
+    def graph(self, at: Any = None) -> str:
         """The computation graph, to look at: a `symdiff.view.Drawing`; as text, Graphviz's DOT.
 
         With a point `at`, the arguments by name or in order, it has the values, and the gradients

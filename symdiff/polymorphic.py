@@ -296,7 +296,8 @@ class Polymorphic(Function):
     def then(self, step: Step) -> Polymorphic:
         """The function transformed once more, as soon as its shapes are known."""
         made = Polymorphic(self._origin, (*self._steps, step), self._why)
-        made.__doc__, made.source_text = self.__doc__, self.source_text
+        made.__doc__ = self.__doc__
+        made.text = self.text
         return made
 
     def specialize(self, *args: Any, **kwargs: Any) -> Function:
@@ -323,9 +324,9 @@ class Polymorphic(Function):
             more = any(before.adds for before in self._steps[:i])
             specs = step.inner(self._names, specs, more)
         made = self._origin.concrete(specs)
-        made.source_text = self.source_text
         for step, given in zip(self._steps, reversed(levels), strict=True):
             made = step.apply(made, given)
+        made.text = self.text
         return self._functions.put(key, made)
 
     def own(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
@@ -433,9 +434,18 @@ class PolymorphicKernel(Kernel):
 
     def bind(self, *args: Any, out: Any = None, **kwargs: Any) -> BoundKernel:
         """The kernel for arguments such as these, bound to them; see `Kernel.bind`."""
-        function = self._function
-        specs = describe(function.parameters, function.own(args, kwargs))
-        return self._made(function.specialized(specs)).bind(*args, out=out, **kwargs)
+        kernel, _ = self._chosen(self._function.own(args, kwargs))
+        return kernel.bind(*args, out=out, **kwargs)
+
+    def _chosen(self, own: Sequence[Any]) -> tuple[Kernel, list[Any]]:
+        """The kernel for arguments such as these, kept for the next ones; and their leaves."""
+        names = self._function.parameters
+        found, leaves = _scanned(names, own)
+        kernel = self._kept.get(found)
+        if kernel is None:
+            made = self._made(self._function.specialized(describe(names, own)))
+            kernel = self._kept.put(found, made)
+        return kernel, leaves
 
     def _made(self, function: Function) -> Kernel:
         return function.kernel if self._options == DEFAULTS else compiled(function, self._options)
@@ -474,15 +484,11 @@ class PolymorphicKernel(Kernel):
         function = self._function
         names = function.parameters
         adds = function.adds
-        own = args
+        own: Sequence[Any] = args
         if kwargs or adds or len(args) != len(names):
             named = {name: value for name, value in kwargs.items() if name != "out"}
             own = function.own(args, named)
-        found, leaves = _scanned(names, own)
-        kernel = self._kept.get(found)
-        if kernel is None:
-            specs = describe(names, own)
-            kernel = self._kept.put(found, self._made(function.specialized(specs)))
+        kernel, leaves = self._chosen(own)
         if kernel is not self._latest_call[0]:
             call = kernel.entry(self._other, exact=True) or self._other
             object.__setattr__(self, "_latest_call", (kernel, call))

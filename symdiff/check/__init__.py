@@ -12,7 +12,15 @@ import numpy as np
 from symdiff import api, ir, passes
 from symdiff.check.points import drawn
 from symdiff.check.problem import Problem, arguments, hold, pose
-from symdiff.check.references import EXACT_RESOLUTION, Exact, Probe, difference, levels, probes
+from symdiff.check.references import (
+    EXACT_RESOLUTION,
+    PLAIN_STEP,
+    Exact,
+    Probe,
+    difference,
+    levels,
+    probes,
+)
 from symdiff.check.report import Report, Row, brief
 from symdiff.errors import ArgumentError
 from symdiff.points import Array, given, typed
@@ -100,12 +108,14 @@ class _Reference:
         resolution: the least that these can show.
         exact: with 50 digits, or None.
         single: whether the derivative is computed in float32.
+        plain: by central differences with the step PLAIN_STEP alone.
     """
 
     difference: float
     resolution: float
     exact: float | None
     single: bool
+    plain: float
 
 
 class _References:
@@ -139,6 +149,8 @@ class _References:
                 return self._at(given)
 
             steps = levels(values, probe, self._point[probe.position])
+            x = self._point[probe.position]
+            above, below = (values(probe.moved(x, h)) for h in (PLAIN_STEP, -PLAIN_STEP))
             exact: list[float | None] = [None] * len(self._values)
             if self._exact is not None and count < self._affordable:
                 exact = self._exact.slopes(probe)
@@ -147,7 +159,8 @@ class _References:
                 slope, resolution = math.nan, math.nan
                 if math.isfinite(value):
                     slope, resolution = difference(steps, k, self._size)
-                references.append(_Reference(slope, resolution, exact[k], self._single))
+                plain = (above[k] - below[k]) / (2 * PLAIN_STEP)
+                references.append(_Reference(slope, resolution, exact[k], self._single, plain))
             found.append((probe, references))
         return found
 
@@ -156,7 +169,7 @@ def _judged(probe: Probe, gradient: Array, reference: _Reference) -> Row:
     """The row of one entry or direction, without names."""
     slope = probe.along(gradient)
     row = Row("", "", slope, reference.difference, reference.exact, math.nan, True)
-    row = replace(row, shape=gradient.shape, index=probe.index)
+    row = replace(row, shape=gradient.shape, index=probe.index, plain=reference.plain)
     best = row.reference
     if best is None:
         return row

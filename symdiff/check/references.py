@@ -16,6 +16,7 @@ DIGITS: Final = 50
 SMALL: Final = 16  # elements of an array of which all entries are looked at
 ENTRIES: Final = 8  # of a larger one
 DIRECTIONS: Final = 4
+PLAIN_STEP: Final = 1e-4  # the step of textbooks
 SETTLED: Final = 1e-6  # relative; what differences may still move by when the step is halved
 EXACT_RESOLUTION: Final = 1e-80  # the square of the step is 1e-100
 _DIFFERENCE_RESOLUTION: Final = 1e-12

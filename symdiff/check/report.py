@@ -38,6 +38,9 @@ class Row:
         index: the entry of the parameter; None for a number, and for a random direction.
         entries, directions: how many were looked at.
         output_shape: of the output.
+        plain: by central differences with a step of 1e-4 alone, (f(x + h) - f(x - h)) / 2h: good
+            to some 8 digits where the function is tame. Shown for comparison; nothing is judged
+            by it.
     """
 
     output: str
@@ -53,6 +56,7 @@ class Row:
     entries: int = 1
     directions: int = 0
     output_shape: tuple[int, ...] = ()
+    plain: float = math.nan
 
     @property
     def reference(self) -> float | None:

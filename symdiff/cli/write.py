@@ -253,8 +253,8 @@ def stage_facts(emit: str, content: str | bytes) -> dict[str, Any]:
 def report_facts(report: sd.Report) -> dict[str, Any]:
     """A report for programs."""
     names = (
-        "output", "output_shape", "parameter", "shape", "index", "gradient", "difference", "exact",
-        "error", "absolute", "entries", "directions", "passed", "verdict",
+        "output", "output_shape", "parameter", "shape", "index", "gradient", "plain", "difference",
+        "exact", "error", "absolute", "entries", "directions", "passed", "verdict",
     )  # fmt: skip
     rows = [{name: getattr(row, name) for name in names} for row in report.rows]
     skipped = list(report.skipped)
@@ -267,8 +267,8 @@ def report_table(report: sd.Report) -> Table:
     table = Table(title=title, title_justify="left")
     table.caption, table.caption_justify = notes if report.notes else None, "left"
     arrays = any(row.shape for row in report.rows)
-    numbers = ("symdiff", "differences", "50 digits", "error")
-    of_arrays = ("where", "symdiff", "reference", "relative", "absolute", "checked")
+    numbers = ("symdiff", "step 1e-4", "extrapolated", "50 digits", "error")
+    of_arrays = ("where", "symdiff", "step 1e-4", "reference", "relative", "absolute", "checked")
     for heading in ("", *(of_arrays if arrays else numbers), ""):
         table.add_column(heading, no_wrap=True)
     for row in report.rows:
@@ -276,10 +276,11 @@ def report_table(report: sd.Report) -> Table:
         exact = "" if row.exact is None else repr(row.exact)
         found = row.reference is not None
         error = f"{row.error:.1e}" if found else ""
-        cells = [gradient, repr(row.difference), exact, error]
+        plain = repr(row.plain) if found else ""
+        cells = [gradient, plain, repr(row.difference), exact, error]
         if arrays:
             reference = repr(row.reference) if found else ""
             absolute = f"{row.absolute:.1e}" if found else ""
-            cells = [row.place, gradient, reference, error, absolute, row.extent]
+            cells = [row.place, gradient, plain, reference, error, absolute, row.extent]
         table.add_row(*map(Text, (row.label, *cells)), Text(row.verdict, VERDICTS[row.verdict]))
     return table

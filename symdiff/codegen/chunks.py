@@ -53,22 +53,22 @@ class Plan:
 def plan_chunks(fn: Function, size: int = CHUNK) -> Plan:
     """Cut the body of `fn` into chunks of `size` values and place what crosses between them."""
     chunks = _chunks(fn, size)
-    home = {v: k for k, chunk in enumerate(chunks) for v in chunk}
-    last: dict[Value, int] = {}
+    home = {v for chunk in chunks for v in chunk}
+    last: dict[Value, int] = {}  # the last chunk that reads each operand
     for k, chunk in enumerate(chunks):
         for value in chunk:
             for arg in value.args:
-                if arg in home:
-                    last[arg] = k
+                last[arg] = k
     slots: dict[Value, int] = {}
     points: dict[Value, Points] = {}
     count = 0
-    for value in home:
-        if value.op is map_points:
-            points[value] = place = _place(value, count, slots, home)
-            count = place.results + place.extent * len(value.attr("body").outputs)
-        elif value.op is ITEM and value.args[0] in points:
-            slots[value] = points[value.args[0]].slot(value.attr("index"))
+    for chunk in chunks:
+        whole, *items = chunk
+        if whole.op is map_points:
+            points[whole] = place = _place(whole, count, slots, home)
+            count = place.results + place.extent * len(whole.attr("body").outputs)
+            for item in items:
+                slots[item] = place.slot(item.attr("index"))
     free: list[int] = []
     freed_after: dict[int, list[int]] = {}
     for k, chunk in enumerate(chunks):
@@ -84,7 +84,7 @@ def plan_chunks(fn: Function, size: int = CHUNK) -> Plan:
     return Plan(tuple(chunks), slots, count, points)
 
 
-def _place(value: Value, first: int, slots: dict[Value, int], home: dict[Value, int]) -> Points:
+def _place(value: Value, first: int, slots: dict[Value, int], home: set[Value]) -> Points:
     """The slots of a `map_points` from `first` on; sets those of the operands that it can."""
     body: Function = value.attr("body")
     count = len(value.args) // len(body.params)

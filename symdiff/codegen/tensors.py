@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from symdiff.ir import ITEM, Function, TupleType, Type
+from symdiff.ir import F64, ITEM, Function, TupleType, Type
 from symdiff.ops import OPS
 
 WHOLE: Final = frozenset(
-    OPS[name] for name in ("argmax", "argmin", "cumsum", "scatter_add", "contract", "scan")
-)
+    OPS[name]
+    for name in (
+        "argmax", "argmin", "cumsum", "scatter_add", "put_at", "add_at", "contract", "scan",
+    )
+)  # fmt: skip
 
 
 def has_tensors(fn: Function) -> bool:
     """Whether `fn` needs loops, or has values that are not numbers in registers."""
     for value in (*fn.params, *fn.live()):
         type: Type | TupleType = value.type
+        if type is F64 and value.op.elementwise:
+            continue  # nearly all of a formula
         if isinstance(type, TupleType):
             if value.op in WHOLE:
                 return True

@@ -33,7 +33,7 @@ def of_function(fn: Function) -> int:
     while pending:
         part, times = pending.pop()
         for value in part.live():
-            body: Any = dict(value.attrs).get("body")
+            body: Any = dict(value.attrs).get("body") if value.attrs else None
             if isinstance(body, Function):
                 steps = value.attr("length") if value.op is scan else 1
                 pending.append((body, times * steps))

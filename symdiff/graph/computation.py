@@ -53,10 +53,9 @@ class ComputationGraph:
         gates: api.Gates | None = None,
     ) -> None:
         self._open = api.function(source, args, gates)
-        self._source = self._open.source_text
         self._made: _Pass | None = None
         if not isinstance(self._open, Polymorphic):
-            self._made = _Pass(self._open, self._source)
+            self._made = _Pass(self._open)
 
     @property
     def function(self) -> Function:
@@ -116,7 +115,7 @@ class ComputationGraph:
         function = typed(self._open, inputs, "inputs")
         point = given(function, inputs, "inputs")
         if self._made is None or self._made.function is not function:
-            self._made = _Pass(function, self._source)
+            self._made = _Pass(function)
         return self._made.forward(point)
 
     def backward(self, upstream: Any = 1.0) -> dict[str, Any]:
@@ -169,10 +168,10 @@ class _Pass:
         evaluation: what goes on at that point.
     """
 
-    def __init__(self, function: Function, source: Any) -> None:
+    def __init__(self, function: Function) -> None:
         self.function = function
         with collector_paused():
-            self.nodes = nodes_of(function.ir, source)
+            self.nodes = nodes_of(function.ir, function.text)
         self.values: dict[ir.Value, Any] = {}
         self.evaluation = Evaluation()
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from symdiff import autodiff, ir
 from symdiff.graph.node import Node
+from symdiff.graph.variables import variables
 
 
-def nodes_of(fn: ir.Function, source: Any) -> list[Node]:
+def nodes_of(fn: ir.Function, text: str | None) -> list[Node]:
     """The nodes of `fn`, operands first: the parameters, then constants and operations.
 
     The only element that is used of an operation with several results is not a node of its own,
@@ -30,7 +30,7 @@ def nodes_of(fn: ir.Function, source: Any) -> list[Node]:
         core = merged.get(value, value)
         inputs = tuple([made[a] for a in core.args])
         runs = tuple([a in flows for a in core.args])
-        made[value] = Node(value, core, inputs, runs, source)
+        made[value] = Node(value, core, inputs, runs, text)
     nodes = list(made.values())
     users: dict[Node, list[Node]] = {node: [] for node in nodes}
     for index, node in enumerate(nodes):
@@ -48,14 +48,12 @@ def nodes_of(fn: ir.Function, source: Any) -> list[Node]:
 def _give_names(nodes: Sequence[Node], fn: ir.Function) -> None:
     """Parameters have theirs, other values those that a program gives them, the rest `t1`, ..."""
     taken = set(fn.param_names)
-    written = {value.attr("name"): value for value in fn.params}
-    called = fn.graph.names
+    called = {**variables(fn.live()), **fn.graph.names}
     unnamed: list[Node] = []
     for node in nodes:
         name = called.get(node.computed, called.get(node.core, ""))
         if node.kind == "input":
             node.name = node.label
-            assert written[node.name] is node.core
         elif node.kind == "constant" and node.label not in taken:
             node.name = _claim(node.label, taken)
         elif name:

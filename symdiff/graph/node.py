@@ -33,7 +33,7 @@ class Node:
     """
 
     __slots__ = (
-        "_computed", "_core", "_element", "_evaluation", "_flows", "_local", "_source",
+        "_computed", "_core", "_element", "_evaluation", "_flows", "_local", "_text",
         "downstream", "gradient", "index", "inputs", "is_output", "name", "users", "value",
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ class Node:
         core: ir.Value,
         inputs: tuple[Node, ...],
         flows: tuple[bool, ...],
-        source: Any,
+        text: str | None,
     ) -> None:
         """The node for `computed`: the operation `core`, or the element of it that is used.
 
@@ -59,7 +59,7 @@ class Node:
         self._core = core
         self._element: int | None = None if computed is core else computed.attr("index")
         self._flows = flows
-        self._source = source
+        self._text = text
         self.inputs = inputs
         self.users: tuple[Node, ...] = ()
         self.is_output = False
@@ -111,7 +111,7 @@ class Node:
     @property
     def place(self) -> Place | None:
         """Where in the source it stands; None where that is not known, as in SymPy."""
-        return place_of(self._core, self._source)
+        return place_of(self._core, self._text)
 
     @property
     def intuition(self) -> str:

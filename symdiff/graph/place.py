@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 from dataclasses import dataclass
-from typing import Any
 
 from symdiff.errors import pointed
 from symdiff.ir import Call, Value
@@ -43,14 +42,14 @@ class Place:
         return pointed(self.source_line[indent:], self.column - indent)
 
 
-def place_of(value: Value, source: Any) -> Place | None:
-    """Where `value` comes from in `source`; None for SymPy, which has no places."""
+def place_of(value: Value, text: str | None) -> Place | None:
+    """Where `value` comes from, in the `text` of a formula; None for SymPy, which has no places."""
     location = value.location
     if isinstance(location, Call):
         return _in_program(location)
-    if location is None or not isinstance(source, str):
+    if location is None or text is None:
         return None
-    return _in_text(source, *location)
+    return _in_text(text, *location)
 
 
 def _in_text(source: str, start: int, end: int) -> Place:

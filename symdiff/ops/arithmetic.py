@@ -112,6 +112,7 @@ fma = elementwise(
     exact=lambda mp, x, y, z: x * y + z,
     samples=uniform(-3, 3, count=3),
     note="x y + z, rounded once where the machine has the instruction",
+    intuition="switches between its factors, and distributes to what is added",
 )
 
 sqrt = elementwise(

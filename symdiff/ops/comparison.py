@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from symdiff.ops.define import (
     uniform,
 )
 
+_YES_OR_NO: Final = "a yes or no: nothing flows back through it"
+
 
 def _comparison(name: str, value: Any, symbol: str, latex: str, alias: str, **entry: Any) -> Op:
     return elementwise(
@@ -38,6 +40,7 @@ def _comparison(name: str, value: Any, symbol: str, latex: str, alias: str, **en
         ),
         samples=uniform(-1, 1, count=2),
         aliases=(alias,),
+        intuition=_YES_OR_NO,
         **entry,
     )
 
@@ -61,6 +64,7 @@ def _logical(name: str, value: Any, notation: Notation, aliases: tuple[str, ...]
         samples=booleans(arity),
         aliases=aliases,
         commutative=arity == 2,
+        intuition=_YES_OR_NO,
     )
 
 

@@ -79,6 +79,7 @@ def _position(name: str, function: Any) -> Op:
         samples=normal(2, 3, 4),
         attr_samples=(("axis", 1),),
         note="the first one where several tie; the first NaN where there is one",
+        intuition="a position: nothing flows back through it",
     )
     return op
 

@@ -67,6 +67,7 @@ digamma = elementwise(
     notation=call("digamma", r"\psi"),
     samples=uniform(0.3, 6),
     aliases=("psi",),
+    intuition="scales the upstream gradient by trigamma(x), without bound near 0",
 )
 
 # Bernoulli numbers B2, B4, ... of the asymptotic series.
@@ -140,4 +141,5 @@ polygamma = elementwise(
     samples=uniform(0.3, 6),
     attr_samples=(("n", 1),),
     note="the n-th derivative of digamma, n >= 1",
+    intuition="scales the upstream gradient by the next polygamma function",
 )

@@ -365,4 +365,5 @@ convert = define(
     samples=uniform(-3, 3),
     attr_samples=(("dtype", "f32"),),
     elementwise=True,
+    intuition="passes the upstream gradient on, in the other precision",
 )

@@ -95,6 +95,7 @@ unit = elementwise(
     exact=lambda mp, x, y: x / mp.hypot(x, y),
     samples=each((-3, 3), (0.2, 3)),
     note="x/hypot(x, y), the derivative of hypot; 0 at (0, 0)",
+    intuition="scales by how fast the direction turns, which is slower far from 0",
 )
 
 exp = elementwise(
@@ -208,6 +209,7 @@ sincos = define(
     exact=lambda mp, x: (mp.sin(x), mp.cos(x)),
     elementwise=True,
     note="both results of one argument reduction; a pass pairs sin with cos",
+    intuition="scales the upstream gradients by the cosine and by minus the sine, and adds them up",
 )
 
 tan = elementwise(
@@ -334,6 +336,7 @@ sech2 = elementwise(
     notation=Notation("sech2({})", r"\operatorname{{sech}}^2\left({}\right)"),
     samples=uniform(-3, 3),
     note="sech(x)**2, the derivative of tanh",
+    intuition="scales the upstream gradient by -2 sech(x)^2 tanh(x), which vanishes far from 0",
 )
 
 asinh = elementwise(

@@ -132,14 +132,14 @@ class ExpressionParser:
         self.source = source
         self.kind, self.text, self.start, self.stop = "", "", 0, 0  # the current token
         self.previous, self.end = "", 0  # the kind and the end of the token before it
-        self._tokens = tokens(source)
+        self._next_token = tokens(source).__next__
         self._operands: list[Node] = []
         self._stack: list[_Pending] = []
 
     def advance(self) -> str:
         """The kind of the next token, which becomes the current one."""
         self.previous, self.end = self.kind, self.stop
-        self.kind, self.text, self.start, self.stop = next(self._tokens)
+        self.kind, self.text, self.start, self.stop = self._next_token()
         return self.kind
 
     def fail(self, reason: str, hint: str, at: int | None = None) -> ParseError:
@@ -154,13 +154,19 @@ class ExpressionParser:
         Raises:
             ParseError: not an expression.
         """
-        self._operands = []
-        self._stack = [_Pending(0, "bottom", self.start)]
-        self.previous = ""
-        wants_operand = True
+        start, operands = self.start, list[Node]()
+        if self.kind in _LEAVES:
+            leaf = Node(self.kind, (), start, self.stop, self.text)
+            if self.advance() in _ENDS:
+                return leaf  # as every target of an assignment
+            operands.append(leaf)
+        else:
+            self.previous = ""
+        self._operands, self._stack = operands, [_Pending(0, "bottom", start)]
+        wants_operand = not operands
         while self._stack:
             wants_operand = self._operand() if wants_operand else self._operator()
-        return self._operands.pop()
+        return operands.pop()
 
     # Both of these read one token and return whether an operand is expected after it.
 
@@ -333,6 +339,10 @@ class ExpressionParser:
             elif top.power == _NOT or top.power == _UNARY:
                 node = operands[-1]
                 operands[-1] = Node(kind, (node,), top.start, node.end)
+                continue
+            if count == 2:  # the common case, written out
+                right, left = operands.pop(), operands[-1]
+                operands[-1] = Node(kind, (left, right), left.start, right.end, text)
                 continue
             children = tuple(operands[-count:])
             operands[-count:] = [Node(kind, children, children[0].start, children[-1].end, text)]

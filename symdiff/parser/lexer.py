@@ -16,6 +16,7 @@ for a keyword or symbol its text. A `line` opens each logical line: its text is 
 and it stands, as `end` does, where the token before it ended."""
 
 KEYWORDS: Final = frozenset({"and", "or", "not", "if", "else", "return", "def"})
+_WORDS: Final = {**{word: word for word in KEYWORDS}, "True": "boolean", "False": "boolean"}
 LONGEST_NAME: Final = 255
 
 _TOKEN: Final = re.compile(
@@ -96,10 +97,7 @@ def tokens(source: str) -> Iterator[Token]:
         elif group == "name":
             if last - start > LONGEST_NAME or not text.isascii():
                 text = _checked_name(source, text, start)
-            if text in KEYWORDS:
-                yield text, text, start, last
-            else:
-                yield "boolean" if text in ("True", "False") else "name", text, start, last
+            yield _WORDS.get(text, "name"), text, start, last
         elif group == "number":
             if last < len(source) and (source[last].isalnum() or source[last] == "_"):
                 raise _glued(source, text, last)

@@ -14,7 +14,7 @@ from symdiff.passes.groups import group_calls
 from symdiff.passes.loops import inline_custom, inside, map_bodies
 from symdiff.passes.pipeline import Pass, run
 from symdiff.passes.powers import reduce_powers
-from symdiff.passes.schedule import peak_live, schedule
+from symdiff.passes.schedule import pair_and_schedule, peak_live, schedule
 from symdiff.passes.simplify import simplification, simplify, simplify_loops
 from symdiff.passes.sincos import pair_sincos
 from symdiff.passes.stabilize import stabilize
@@ -25,8 +25,7 @@ PIPELINE: Final[tuple[Pass, ...]] = (
     simplify,
     simplify_loops,
     reduce_powers,
-    pair_sincos,
-    schedule,
+    pair_and_schedule,
 )
 """What every function goes through; its result is the IR that users see."""
 
@@ -36,6 +35,6 @@ LOWERING: Final[tuple[Pass, ...]] = (expand,)
 __all__ = [
     "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
     "count_operations", "expand", "fast_math", "group_calls", "inline_custom", "inside",
-    "map_bodies", "pair_sincos", "peak_live", "reduce_powers", "run", "schedule", "simplification",
-    "simplify", "simplify_loops", "stabilize",
+    "map_bodies", "pair_and_schedule", "pair_sincos", "peak_live", "reduce_powers", "run",
+    "schedule", "simplification", "simplify", "simplify_loops", "stabilize",
 ]  # fmt: skip

@@ -47,7 +47,7 @@ def inside(step: Pass) -> Pass:
 
     @wraps(step)
     def everywhere(fn: Function) -> Function:
-        return step(map_bodies(fn, step) if _has(fn, scan, custom) else fn)
+        return step(map_bodies(fn, step) if has(fn, scan, custom) else fn)
 
     return everywhere
 
@@ -57,8 +57,8 @@ def inline_custom(fn: Function) -> Function:
 
     Bodies of functions with derivatives of their own take the place of their uses, everywhere.
     """
-    fn = map_bodies(fn, inline_custom) if _has(fn, scan) else fn
-    if not _has(fn, custom, stop_gradient):
+    fn = map_bodies(fn, inline_custom) if has(fn, scan) else fn
+    if not has(fn, custom, stop_gradient):
         return fn
     results: dict[Value, tuple[Value, ...]] = {}
 
@@ -75,8 +75,11 @@ def inline_custom(fn: Function) -> Function:
     return rewrite(fn, None, visit, (stop_gradient, custom, ITEM))
 
 
-def _has(fn: Function, *ops: object) -> bool:
-    # Among all values, dead ones too: the fastest look for the many functions that have none.
+def has(fn: Function, *ops: object) -> bool:
+    """Whether one of `ops` is among the values of the graph of `fn`, dead ones included.
+
+    The fastest look, for the many functions that have none.
+    """
     return bool(fn.outputs) and not {*ops}.isdisjoint(map(_OP, fn.graph.values))
 
 
@@ -107,7 +110,7 @@ def trim_scans(fn: Function) -> Function:
     what is handed out twice. A carry that every step leaves as it is becomes an operand; so does a
     per-step output that is one. Operands that are a number become constants of the body.
     """
-    if not _has(fn, scan):
+    if not has(fn, scan):
         return fn
     plans = _plans(fn)
     if not plans:

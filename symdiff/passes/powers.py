@@ -16,7 +16,7 @@ from typing import Final
 from symdiff.ir import Attrs, Function, Op, Value, Visit, rewrite
 from symdiff.ops import abs as abs_
 from symdiff.ops import div, eq, like, mul, pow, sqrt, where
-from symdiff.passes.loops import inside
+from symdiff.passes.loops import has, inside
 from symdiff.passes.simplify import number, simplification
 
 MAX_WHOLE_POWER: Final = 16
@@ -26,7 +26,7 @@ _HALF_POWERS: Final = (0.5, 1.5, 2.5)
 @inside
 def reduce_powers(fn: Function) -> Function:
     """`fn` with powers c taken apart that are small multiples of 1/2, or next to c - 1."""
-    if not any(v.op is pow for v in fn.live()):
+    if not has(fn, pow):
         return fn
     return _share_powers(rewrite(fn, rule, _by_one_reciprocal(fn)))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from symdiff.ir import Function, Graph, Value
+from symdiff.ir import Function, Graph, Value, Visit
 from symdiff.passes.loops import inside
+from symdiff.passes.sincos import PAIRED, pairing
 
 
 @inside
@@ -14,6 +15,21 @@ def schedule(fn: Function) -> Function:
     (Sethi and Ullman 1970, taken as a heuristic on shared graphs). Constants and parameters cost
     nothing.
     """
+    return _scheduled(fn, None)
+
+
+@inside
+def pair_and_schedule(fn: Function) -> Function:
+    """What `schedule` makes of `pair_sincos(fn)`, in one copy instead of two.
+
+    A sincos has the one operand of its elements and needs as many registers as they do, so it does
+    not change the order of anything else: it comes right before the first of its elements.
+    """
+    return _scheduled(fn, pairing(fn))
+
+
+def _scheduled(fn: Function, visit: Visit | None) -> Function:
+    """`fn` in order; `visit` sees the values of `PAIRED` while they are copied."""
     need = _register_need(fn)
     done = bytearray(len(need))
     order: list[Value] = []
@@ -49,7 +65,7 @@ def schedule(fn: Function) -> Function:
     graph = Graph()
     known: dict[Value, Value] = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
     params = tuple(known.values())
-    graph.take(order, known)
+    graph.take(order, known, visit, PAIRED)
     return Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)
 
 

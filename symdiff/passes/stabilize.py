@@ -36,7 +36,7 @@ from symdiff.ops import (
     where,
 )
 from symdiff.ops import abs as abs_
-from symdiff.passes.loops import inside
+from symdiff.passes.loops import has, inside
 from symdiff.passes.simplify import number
 
 _COPIES: Final = (broadcast, reshape, transpose)
@@ -50,7 +50,7 @@ _LOGARITHMS: Final[dict[Op, float]] = {
 @inside
 def stabilize(fn: Function) -> Function:
     """`fn` with sums of exponentials kept from overflowing under logarithms and quotients."""
-    if not any(v.op is exp for v in fn.live()):
+    if not has(fn, exp):
         return fn
     sums = _Sums()
 

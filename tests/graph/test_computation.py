@@ -79,6 +79,25 @@ def test_values_are_called_what_the_program_calls_them() -> None:
     assert by_name(graph)["2"].kind == "constant"
 
 
+def test_values_are_called_what_python_calls_them() -> None:
+    def f(x: Any) -> Any:
+        mean = np.mean(x)  # a sum and a quotient
+        centred: Any = x - mean
+        for _ in range(2):
+            centred = np.tanh(centred)
+            centred *= 2.0
+        return (total := np.sum(centred)) * total
+
+    graph = sd.ComputationGraph(f)
+    graph.forward(np.arange(3.0))
+    called = {n.name: n.op for n in graph.nodes_topologically_sorted() if n.kind == "operation"}
+    assert called["mean"] == "div"
+    assert called["centred"] == "sub"
+    assert [called[f"centred_{k}"] for k in (2, 3, 4, 5)] == ["tanh", "mul"] * 2
+    assert called["total"] == "reduce_sum"
+    assert sum(name.startswith("t") and name != "total" for name in called) == len(called) - 7
+
+
 def test_names_that_parameters_have_are_left_to_them() -> None:
     graph = sd.ComputationGraph("t1*t2 + sin(t1)")
     assert [n.name for n in graph.nodes_topologically_sorted()] == ["t1", "t2", "t3", "t4", "t5"]

@@ -164,6 +164,11 @@ def test_passes_keep_the_value(op: Op, rng: np.random.Generator) -> None:
 
 
 @every_op
+def test_what_it_does_to_gradients_is_said_in_words(op: Op) -> None:
+    assert op.intuition
+
+
+@every_op
 def test_wrong_operands_are_refused_by_name(op: Op, rng: np.random.Generator) -> None:
     graph = Graph()
     odd = [

@@ -55,6 +55,15 @@ def test_exact_passes_keep_every_bit(step: passes.Pass, fn: Function) -> None:
 
 
 @given(fn=functions())
+def test_pairing_while_scheduling_is_scheduling_what_was_paired(fn: Function) -> None:
+    x, y, _ = fn.params
+    waves = [ops.sin(x), ops.cos(x), ops.cos(y), *(f(fn.outputs[0]) for f in (ops.cos, ops.sin))]
+    both = Function("f", fn.params, (*fn.outputs, *waves))
+    expected = passes.schedule(passes.pair_sincos(both))
+    assert print_function(passes.pair_and_schedule(both)) == print_function(expected)
+
+
+@given(fn=functions())
 def test_lowering_keeps_the_value(fn: Function) -> None:
     result = passes.run((*passes.PIPELINE, *passes.LOWERING, passes.contract), fn, check=True)
     assert_as_conditioned(fn, POINTS, interpret(result, POINTS)[0])
