@@ -46,6 +46,9 @@ from symdiff.graph import ComputationGraph, Node
 from symdiff.parser import as_gate as gate
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
+from symdiff.view import Drawing, draw
+
+Function.drawer = draw
 
 __version__ = "0.1.0"
 
@@ -57,6 +60,7 @@ __all__ = [
     "Cost",
     "DebugReport",
     "DifferentiationError",
+    "Drawing",
     "Explanation",
     "FlatFunction",
     "Function",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
 
@@ -40,6 +40,12 @@ def back_ends():  # pyright infers the module, which no annotation can name
     from symdiff import codegen
 
     return codegen
+
+
+class Drawer(Protocol):
+    """What draws a function, with numbers where a point is given: text that is more than text."""
+
+    def __call__(self, function: Function, at: Any = None) -> str: ...
 
 
 def texts():  # as above
@@ -99,6 +105,8 @@ class Function:
     """
 
     text: str | None = None
+    # The rooms that draw stand above this one; `symdiff/__init__.py` says which it is.
+    drawer: ClassVar[Drawer]
 
     def __init__(
         self,
@@ -279,10 +287,14 @@ class Function:
         """The function as LaTeX."""
         return texts().latex(self.optimized())
 
-    @collector_paused()
-    def graph(self) -> str:
-        """The computation graph in Graphviz's DOT language."""
-        return texts().dot(self.optimized())
+    def graph(self, at: Any = None) -> str:
+        """The computation graph, to look at: a `symdiff.view.Drawing`; as text, Graphviz's DOT.
+
+        With a point `at`, the arguments by name or in order, it has the values, and the gradients
+        of the outputs by every node. `.svg()`, `.html()` and `.png()` draw it, `.save(path)`
+        writes it to a file; a notebook shows it.
+        """
+        return type(self).drawer(self, at)
 
     @collector_paused()
     def to_sympy(self) -> Any:

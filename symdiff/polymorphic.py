@@ -437,9 +437,18 @@ class PolymorphicKernel(Kernel):
 
     def bind(self, *args: Any, out: Any = None, **kwargs: Any) -> BoundKernel:
         """The kernel for arguments such as these, bound to them; see `Kernel.bind`."""
-        function = self._function
-        specs = describe(function.parameters, function.own(args, kwargs))
-        return self._made(function.specialized(specs)).bind(*args, out=out, **kwargs)
+        kernel, _ = self._chosen(self._function.own(args, kwargs))
+        return kernel.bind(*args, out=out, **kwargs)
+
+    def _chosen(self, own: Sequence[Any]) -> tuple[Kernel, list[Any]]:
+        """The kernel for arguments such as these, kept for the next ones; and their leaves."""
+        names = self._function.parameters
+        found, leaves = _scanned(names, own)
+        kernel = self._kept.get(found)
+        if kernel is None:
+            made = self._made(self._function.specialized(describe(names, own)))
+            kernel = self._kept.put(found, made)
+        return kernel, leaves
 
     def _made(self, function: Function) -> Kernel:
         return function.kernel if self._options == DEFAULTS else compiled(function, self._options)
@@ -478,15 +487,11 @@ class PolymorphicKernel(Kernel):
         function = self._function
         names = function.parameters
         adds = function.adds
-        own = args
+        own: Sequence[Any] = args
         if kwargs or adds or len(args) != len(names):
             named = {name: value for name, value in kwargs.items() if name != "out"}
             own = function.own(args, named)
-        found, leaves = _scanned(names, own)
-        kernel = self._kept.get(found)
-        if kernel is None:
-            specs = describe(names, own)
-            kernel = self._kept.put(found, self._made(function.specialized(specs)))
+        kernel, leaves = self._chosen(own)
         if kernel is not self._latest_call[0]:
             call = kernel.entry(self._other, exact=True) or self._other
             object.__setattr__(self, "_latest_call", (kernel, call))

@@ -17,6 +17,13 @@ Case = tuple[tuple[tuple[int, ...], ...], dict[str, Any]]
 
 ELEMENTWISE_SHAPES = ((), (1,), (0,), (2, 0, 3), (1, 1), (2, 1, 3))
 
+_CHANGES: list[Case] = [
+    (((2,), (), ()), {"axis": 0}), (((2, 3), (0, 3), (0,)), {"axis": 0}),
+    (((0, 2), (0, 4), (4,)), {"axis": 1}), (((3, 2, 2), (3, 2, 5), (5,)), {"axis": 2}),
+    (((2, 3, 2), (2, 1, 1), (1, 1), (1, 1)), {"axis": 1}),
+    (((2, 2), (3,), (3,), (3,)), {"axis": 0}),
+]  # fmt: skip
+
 CASES: dict[str, list[Case]] = {
     "broadcast": [
         (((),), {"shape": ()}), (((),), {"shape": (3,)}), (((),), {"shape": (0, 2)}),
@@ -88,6 +95,8 @@ CASES: dict[str, list[Case]] = {
         (((3, 2, 5), (5,)), {"axis": 2, "shape": (3, 2, 2)}),
         (((3,), (3,), (3,)), {"axis": 0, "shape": (2, 2)}),
     ],
+    "put_at": _CHANGES,
+    "add_at": _CHANGES,
 }  # fmt: skip
 
 

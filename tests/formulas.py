@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from symdiff import ops
-from symdiff.ir import F64, PARAM, Function, Graph, Type, Value, interpret
+from symdiff.ir import F64, PARAM, Function, Graph, Value, interpret
 
 DATA = Path(__file__).parent / "data"
 
@@ -97,7 +97,7 @@ def _disturbed(fn: Function, args: Sequence[Any], rng: np.random.Generator) -> A
             if value.op is PARAM:
                 continue
             result = value.op.value(*[env[a] for a in value.args], **dict(value.attrs))
-            if value.args and isinstance(value.type, Type) and value.type.dtype.kind == "f":
+            if value.args and value.type.dtype.kind == "f":
                 result = result * (1 + DISTURBANCE * rng.choice([-1.0, 1.0], np.shape(result)))
             env[value] = result
     return env[fn.outputs[0]]

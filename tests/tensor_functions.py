@@ -172,11 +172,12 @@ def _gather(draw: Any, x: Value, values: list[Value]) -> Value:
     places = draw(st.sampled_from([(), (2,), (2, 2), (0,)]))
     index = _index(draw, x.graph, x.type.shape[axis], places)
     taken = ops.gather(x, index, axis=axis)
-    return (
-        ops.scatter_add(taken, index, axis=axis, shape=x.type.shape)
-        if draw(st.booleans())
-        else taken
-    )
+    how = draw(st.sampled_from(["gather", "scatter_add", "put_at", "add_at"]))
+    if how == "gather":
+        return taken
+    if how == "scatter_add":
+        return ops.scatter_add(taken, index, axis=axis, shape=x.type.shape)
+    return ops.OPS[how](x, ops.add(taken, taken), index, axis=axis)
 
 
 def _along(draw: Any, x: Value, values: list[Value]) -> Value:

@@ -29,6 +29,7 @@ FLOORS = {
     "explain": 10,
     "graph": 9,
     "debug": 10,
+    "view": 10,
     "__init__": 12,
     "cli": 13,
     "__main__": 14,

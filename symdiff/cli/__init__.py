@@ -1,4 +1,4 @@
-"""The command line: `symdiff compile`, `check`, `explain`, `bench` and `cache`, a file each.
+"""The command line: `symdiff compile`, `check`, `explain`, `graph`, `bench`, `cache`, a file each.
 
 Results go to standard output, diagnostics to standard error. The exit status is 0 for success,
 1 for a failed check and 2 for bad input.
@@ -15,6 +15,7 @@ from symdiff.cli.check import check_command
 from symdiff.cli.commands import FormulaGroup
 from symdiff.cli.compile import compile_command
 from symdiff.cli.explain import explain_command
+from symdiff.cli.graph import graph_command
 
 
 @click.group(cls=FormulaGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,5 +24,12 @@ def main() -> None:
     """From a formula to a native function for its value and its derivatives."""
 
 
-for _command in (compile_command, check_command, explain_command, bench_command, cache_command):
+for _command in (
+    compile_command,
+    check_command,
+    explain_command,
+    graph_command,
+    bench_command,
+    cache_command,
+):
     main.add_command(_command)

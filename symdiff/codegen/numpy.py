@@ -241,12 +241,30 @@ class _Writer:
         lines.append(f"np.add.at({result.text}, {where}, {x})")
         return result
 
+    def put_at(self, value: Value, texts: list[str], lines: list[str]) -> Term:
+        """A copy, and elements assigned at places that are computed."""
+        x, elements, *indices = texts
+        places = self._places(value, value.type.shape, indices)
+        result = self._named(f"np.array({x})", lines)
+        lines.append(f"{result.text}[{brackets(places)}] = {elements}")
+        return result
+
+    def add_at(self, value: Value, texts: list[str], lines: list[str]) -> Term:
+        """A copy, and elements added at places that are computed."""
+        x, elements, *indices = texts
+        places = self._places(value, value.type.shape, indices)
+        where = places[0] if len(places) == 1 else f"np.s_[{brackets(places)}]"
+        result = self._named(f"np.array({x})", lines)
+        lines.append(f"np.add.at({result.text}, {where}, {elements})")
+        return result
+
     def _places(self, value: Value, shape: tuple[int, ...], indices: list[str]) -> list[str]:
         """What stands between the brackets; indices that are not known to fit are checked."""
         axis = value.attr("axis")
         checked = [":"] * axis
         extents = shape[axis : axis + len(indices)]
-        for index, text, extent in zip(value.args[1:], indices, extents, strict=True):
+        operands = value.args[len(value.args) - len(indices) :]
+        for index, text, extent in zip(operands, indices, extents, strict=True):
             places = index.literal.array if index.literal else None
             if places is not None and ((places >= 0) & (places < extent)).all():
                 checked.append(text)
@@ -321,6 +339,8 @@ _STATEMENTS: Final[dict[Op, Any]] = {
     OPS["embed"]: _Writer.embed,
     OPS["gather"]: _Writer.gather,
     OPS["scatter_add"]: _Writer.scatter_add,
+    OPS["put_at"]: _Writer.put_at,
+    OPS["add_at"]: _Writer.add_at,
     OPS["scan"]: _Writer.scan,
     OPS["custom"]: _Writer.custom,
 }

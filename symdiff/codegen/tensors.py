@@ -8,8 +8,11 @@ from symdiff.ir import F64, ITEM, Function, TupleType, Type
 from symdiff.ops import OPS
 
 WHOLE: Final = frozenset(
-    OPS[name] for name in ("argmax", "argmin", "cumsum", "scatter_add", "contract", "scan")
-)
+    OPS[name]
+    for name in (
+        "argmax", "argmin", "cumsum", "scatter_add", "put_at", "add_at", "contract", "scan",
+    )
+)  # fmt: skip
 
 
 def has_tensors(fn: Function) -> bool:

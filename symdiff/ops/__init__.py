@@ -21,7 +21,7 @@ from symdiff.ops.define import OPS, Masked, like
 from symdiff.ops.emitter import Emitter, Operand
 from symdiff.ops.functions import FUNCTIONS, NamedFunction
 from symdiff.ops.gates import GateUse, gate, gate_backward, per_operand
-from symdiff.ops.indexing import gather, scatter_add
+from symdiff.ops.indexing import add_at, gather, put_at, scatter_add
 from symdiff.ops.reduction import argmax, argmin, cumsum, reduce_max, reduce_min
 from symdiff.ops.rounding import ceil, floor, floor_div, fmod, mod, round, trunc
 from symdiff.ops.special import digamma, erf, erfc, gamma, lgamma, polygamma
@@ -79,6 +79,7 @@ __all__ = [
     "acos",
     "acosh",
     "add",
+    "add_at",
     "and_",
     "argmax",
     "argmin",
@@ -140,6 +141,7 @@ __all__ = [
     "per_operand",
     "polygamma",
     "pow",
+    "put_at",
     "reduce_max",
     "reduce_min",
     "reduce_sum",

@@ -1,14 +1,16 @@
-"""Elements at computed places: gather, and scatter_add, its adjoint."""
+"""Elements at computed places: gather, scatter_add, its adjoint, and arrays changed there."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from symdiff.ir import Type, Value
-from symdiff.ops.define import define, operand_error
-from symdiff.ops.structure import Ints, everywhere, iota, transpose
+from symdiff.ir import Type, Value, i64
+from symdiff.ops.comparison import eq
+from symdiff.ops.define import OPS, Masked, define, like, operand_error
+from symdiff.ops.structure import Ints, broadcast, everywhere, iota, reshape, transpose
 
 
 def _indices_type(name: str, types: tuple[Any, ...]) -> Ints:
@@ -145,4 +147,123 @@ scatter_add = define(
     attr_samples=(("axis", 1), ("shape", (3, 4, 5, 2))),
     note="zero, plus every element at its place; in the order of the elements",
     intuition="distributes: what was added somewhere gets the upstream gradient of that place",
+)
+
+
+# An array with some of its elements changed: operands are the array, the elements, the indices.
+
+
+def _changed_type(name: str, types: tuple[Any, ...], axis: int) -> Type:
+    if len(types) < 3 or not all(isinstance(t, Type) for t in types):
+        raise operand_error(name, types, "a tensor, elements for it, and index tensors")
+    x, elements, *indices = types
+    places = _indices_type(name, tuple(indices))
+    if not 0 <= axis <= len(x.shape) - len(indices):
+        raise operand_error(name, types, f"{len(indices)} axes of the first from axis {axis}")
+    wanted = (*x.shape[:axis], *places, *x.shape[axis + len(indices) :])
+    if elements != Type(x.dtype, wanted):
+        raise operand_error(name, types, f"elements {Type(x.dtype, wanted)} for the places")
+    return x
+
+
+def _put_at_value(x: Any, elements: Any, *indices: Any, axis: int) -> Any:
+    result = np.array(x)
+    result[(slice(None),) * axis + indices] = elements
+    return result
+
+
+def _put_at_vjp(i: int, bar: Value, out: Value, args: tuple[Value, ...]) -> Any:
+    if i > 1:
+        return None
+    x, elements, *indices = args
+    axis: int = out.attr("axis")
+    if i == 0:
+        return put_at(bar, like(elements, 0), *indices, axis=axis)
+    return Masked(gather(bar, *indices, axis=axis), _last(x, elements, indices, axis))
+
+
+def _last(x: Value, elements: Value, indices: list[Value], axis: int) -> Value | None:
+    """Where an element is not replaced by a later one; None if that cannot be."""
+    places = indices[0].type.shape
+    count = indices[0].type.size
+    if count <= 1:
+        return None
+    number = reshape(iota(x.graph, (count,), 0, i64), shape=places)
+    none = x.graph.const(0, Type(i64, x.type.shape[axis : axis + len(indices)]))
+    winner = gather(put_at(none, number, *indices, axis=0), *indices, axis=0)
+    last = eq(winner, number)
+    later = len(elements.type.shape) - axis - len(places)
+    inner = reshape(last, shape=(1,) * axis + places + (1,) * later)
+    return broadcast(inner, shape=elements.type.shape)
+
+
+def _changed_jvp(op: str, tangents: Any, out: Value, args: tuple[Value, ...]) -> Value | None:
+    dx, dy = tangents[:2]
+    if dx is None and dy is None:
+        return None
+    x, elements, *indices = args
+    dx, dy = dx or like(x, 0), dy or like(elements, 0)
+    return OPS[op](dx, dy, *indices, axis=out.attr("axis"))
+
+
+def _batch_changed(
+    op: str, args: tuple[Value, ...], batched: tuple[bool, ...], size: int, axis: int
+) -> Value:
+    if not any(batched[2:]):
+        x, elements = everywhere(args[:2], batched[:2], size)
+        return OPS[op](x, elements, *args[2:], axis=axis + 1)
+    x, elements, *indices = everywhere(args, batched, size)
+    places, count = len(indices[0].type.shape) - 1, len(indices)
+    point = iota(x.graph, indices[0].type.shape, 0, indices[0].type.dtype)
+    ordered = _moved(x, axis + 1, 1, count), _moved(elements, axis + 1, 1, places)
+    return _moved(OPS[op](*ordered, point, *indices, axis=0), 1, axis + 1, count)
+
+
+def _changed_samples(rng: Any, n: int) -> tuple[Any, ...]:
+    return (
+        rng.normal(size=(3, 4, 5, 2)),
+        rng.normal(size=(3, 2, 6, 2)),
+        rng.integers(0, 4, (2, 6)),
+        rng.integers(0, 5, (2, 6)),
+    )
+
+
+put_at = define(
+    "put_at",
+    type=partial(_changed_type, "put_at"),
+    value=_put_at_value,
+    vjp=_put_at_vjp,
+    jvp=partial(_changed_jvp, "put_at"),
+    batch=partial(_batch_changed, "put_at"),
+    arity=None,
+    samples=_changed_samples,
+    attr_samples=(("axis", 1),),
+    note="the first operand with the second at its places; the last one counts where several are",
+)
+
+
+def _add_at_value(x: Any, elements: Any, *indices: Any, axis: int) -> Any:
+    result = np.array(x)
+    places: Any = (slice(None),) * axis + indices
+    np.add.at(result, places, elements)
+    return result
+
+
+def _add_at_vjp(i: int, bar: Value, out: Value, args: tuple[Value, ...]) -> Value | None:
+    if i == 0:
+        return bar
+    return gather(bar, *args[2:], axis=out.attr("axis")) if i == 1 else None
+
+
+add_at = define(
+    "add_at",
+    type=partial(_changed_type, "add_at"),
+    value=_add_at_value,
+    vjp=_add_at_vjp,
+    jvp=partial(_changed_jvp, "add_at"),
+    batch=partial(_batch_changed, "add_at"),
+    arity=None,
+    samples=_changed_samples,
+    attr_samples=(("axis", 1),),
+    note="the first operand, plus every element of the second at its place, in their order",
 )

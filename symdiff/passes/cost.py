@@ -8,6 +8,7 @@ from math import prod
 
 from symdiff.ir import CONST, ITEM, PARAM, Function, TupleType, Value
 from symdiff.ops import (
+    add_at,
     argmax,
     argmin,
     broadcast,
@@ -16,6 +17,7 @@ from symdiff.ops import (
     cumsum,
     embed,
     gather,
+    put_at,
     reduce_max,
     reduce_min,
     reduce_sum,
@@ -28,8 +30,8 @@ from symdiff.ops import (
 )
 
 _FREE = frozenset({
-    CONST, ITEM, PARAM, broadcast, concatenate, embed, gather, reshape, slice_, stop_gradient,
-    transpose,
+    CONST, ITEM, PARAM, broadcast, concatenate, embed, gather, put_at, reshape, slice_,
+    stop_gradient, transpose,
 })  # fmt: skip
 # What is computed with are the elements of the operand, however few are left.
 _PER_OPERAND = frozenset({reduce_sum, reduce_max, reduce_min, argmax, argmin, cumsum, scatter_add})
@@ -75,6 +77,8 @@ def _operations(value: Value) -> int:
         return 0
     if value.op in _PER_OPERAND:
         return value.args[0].type.size
+    if value.op is add_at:
+        return value.args[1].type.size
     if value.op is contract:
         left, _, right = value.attr("spec").partition("->")[0].partition(",")
         labels = zip(left + right, (n for a in value.args for n in a.type.shape), strict=True)

@@ -11,12 +11,14 @@ from typing import Any, Final
 
 from symdiff.ir import Attrs, Literal, Op, Value
 from symdiff.ops import (
+    add_at,
     broadcast,
     concatenate,
     convert,
     cumsum,
     embed,
     gather,
+    put_at,
     reduce_max,
     reduce_min,
     reduce_sum,
@@ -267,6 +269,10 @@ def _scatter_add(args: Args, axis: int, shape: Ints) -> Value | None:
     return zeros(x, shape) if 0 in indices[0].type.shape else None
 
 
+def _changed(args: Args, axis: int) -> Value | None:
+    return args[0] if 0 in args[2].type.shape else None
+
+
 def _convert(args: Args, dtype: str) -> Value | None:
     (x,) = args
     return x if x.type.dtype.name == dtype else None
@@ -282,5 +288,7 @@ RULES: Final[dict[Op, Callable[..., Value | None]]] = {
     cumsum: _cumsum,
     gather: _gather,
     scatter_add: _scatter_add,
+    put_at: _changed,
+    add_at: _changed,
     convert: _convert,
 }

@@ -31,13 +31,20 @@ from symdiff.codegen.loops.program import (
     Zero,
 )
 from symdiff.codegen.loops.shapes import Place
-from symdiff.codegen.loops.values import REDUCTIONS, STEPS, is_short_sum, stored_values
+from symdiff.codegen.loops.values import (
+    CHANGES,
+    REDUCTIONS,
+    STEPS,
+    is_short_sum,
+    scattered,
+    stored_values,
+)
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, ITEM, Function, TupleType, Value, use_counts
 from symdiff.ops import OPS, add
 from symdiff.ops.structure import borders, reduced_axes
 
-_GATHERS = (OPS["gather"], OPS["scatter_add"])
+_GATHERS = (OPS["gather"], OPS["scatter_add"], *CHANGES)
 _CUTTING = (OPS["concatenate"], OPS["embed"])  # what loops are cut for
 _ATTEMPTS = 4  # to find the few of those that need memory, before all of them get it
 
@@ -97,7 +104,7 @@ class _Builder:
         for value in self.live:
             if value.op is ITEM:
                 self.items_of.setdefault(value.args[0], {})[value.attr("index")] = value
-        self.stored = stored_values(fn, extra)
+        self.stored = stored_values(fn, {*extra, *self.changed_elements()})
 
     def program(self) -> Program:
         self.make_buffers()
@@ -105,7 +112,7 @@ class _Builder:
         for value in self.live:
             if value in self.stored or any(a in later for a in value.args):
                 later.add(value)
-            if value.op in _GATHERS and later.isdisjoint(value.args[1:]):
+            if value.op in _GATHERS and later.isdisjoint(scattered(value)[1]):
                 self.check_indices(value)
         needed: dict[Value, None] = {}  # memory; all are found that can be in one round
         for value in self.updates_last():
@@ -137,6 +144,17 @@ class _Builder:
         plan(self.result)
         return self.result
 
+    def changed_elements(self) -> list[Value]:
+        """The elements that go into donated arrays: computed before the first one is written."""
+        found: list[Value] = []
+        for output in self.donated:
+            value = self.fn.outputs[output]
+            while value.op in CHANGES:
+                if value.args[1].args:
+                    found.append(value.args[1])
+                value = value.args[0]
+        return found
+
     def updates_last(self) -> list[Value]:
         """The values of the function, those that come from the new value of a parameter last.
 
@@ -156,8 +174,12 @@ class _Builder:
         if value.op is OPS["scan"] or (value.op is OPS["contract"] and value in self.stored):
             self.whole_step(value)
         elif value in self.stored and not self.is_item_of_step(value):
+            barrier = self.barrier
+            if value.op in CHANGES:
+                self.whole_step(value)
+                barrier = len(self.items)
             for root in self.make_roots(value):
-                self.arrange(root)
+                self.arrange(root, barrier)
 
     # Buffers.
 
@@ -182,6 +204,7 @@ class _Builder:
                 self.copies.append((output, buffer))
             else:
                 buffers[output] = buffer
+        self.share_changes()
         for value in self.live:
             literal = value.literal
             if literal is not None and literal.scalar is None:
@@ -192,6 +215,17 @@ class _Builder:
                 buffers[value] = made
             elif value in self.stored and value not in buffers:
                 buffers[value] = self.buffer(value, f"s{value.index}", "scratch")
+
+    def share_changes(self) -> None:
+        """Give an array that only serves to be changed further the memory of what becomes of it."""
+        buffers, uses = self.memory.buffers, use_counts(self.fn)
+        for value in reversed(self.live):
+            if value.op in CHANGES:
+                if value not in buffers:
+                    buffers[value] = self.buffer(value, f"s{value.index}", "scratch")
+                before = value.args[0]
+                if before.op in CHANGES and before not in buffers and uses[before] == 1:
+                    buffers[before] = buffers[value]
 
     def is_item_of_step(self, value: Value) -> bool:
         return value.op is ITEM and value.args[0].op in STEPS
@@ -216,8 +250,8 @@ class _Builder:
             return [Root(value, source, "position", loops, (*plain, None), buffer, order=order)]
         if op is OPS["cumsum"]:
             return [Root(value, value.args[0], "running", shape, plain, buffer, whole=True)]
-        if op is OPS["scatter_add"]:
-            source = value.args[0]
+        if op is OPS["scatter_add"] or op in CHANGES:
+            source, _ = scattered(value)
             loops = source.type.shape
             nothing = (None,) * len(loops)
             return [Root(value, source, "scatter", loops, nothing, buffer, whole=True)]
@@ -240,8 +274,8 @@ class _Builder:
 
     def check_indices(self, value: Value) -> None:
         """Make sure that the indices of a gather or a scatter are in range, before it runs."""
-        source, *indices = value.args
-        extents = value.type.shape if value.op is OPS["scatter_add"] else source.type.shape
+        source, indices = scattered(value)
+        extents = source.type.shape if value.op is OPS["gather"] else value.type.shape
         for offset, index in enumerate(indices):
             first: int = value.attr("axis")
             extent = extents[first + offset]
@@ -279,17 +313,16 @@ class _Builder:
         low, high = affine.bounds()
         return low >= 0 and high < extent
 
-    def arrange(self, root: Root) -> None:
+    def arrange(self, root: Root, barrier: int) -> None:
         self.record(root)
         reorder(root, self.layouts, self.fixed)
         if root.order and root.value not in self.fixed:
             self.layouts[root.value] = tuple(a for a in root.axes if a is not None)
         self.roots.setdefault(root.value, []).append(root)
-        self.into_tree(root, self.position)
+        self.into_tree(root, self.position, barrier)
 
-    def into_tree(self, root: Root, position: dict[Value, int]) -> None:
+    def into_tree(self, root: Root, position: dict[Value, int], barrier: int) -> None:
         """Put `root` into the loops of others, or into loops of its own."""
-        barrier = self.barrier
         param = self.replaced.get(root.buffer) if root.buffer else None
         if param is not None:  # what reads the old values comes before
             readers = (at for at, item in enumerate(self.items) if self.is_read(param, item))
@@ -335,7 +368,7 @@ class _Builder:
         if root.kind == "running":
             place = running_place(root, place)
         if root.kind == "scatter":
-            _, *indices = root.value.args
+            _, indices = scattered(root.value)
             axis: int = root.value.attr("axis")
             at = place[axis : axis + len(indices[0].type.shape)]
             for index in indices:
@@ -352,10 +385,17 @@ class _Builder:
     # Steps of their own.
 
     def whole_step(self, value: Value) -> None:
-        steps = self.repeat(value) if value.op is OPS["scan"] else self.gemm(value)
+        args = value.args
+        if value.op is OPS["scan"]:
+            steps = self.repeat(value)
+        elif value.op in CHANGES:
+            args = args[:1]
+            steps = self.base(value)
+        else:
+            steps = self.gemm(value)
         for step in steps:
             step.location = value.location
-        for arg in value.args:
+        for arg in args:
             self.reads.setdefault(arg, []).append((None, None))
         self.position[value] = len(self.items)
         for item in self.items_of.get(value, {}).values():
@@ -373,6 +413,13 @@ class _Builder:
             self.result.constants.append(found)
             self.filled[value] = found
         return found
+
+    def base(self, value: Value) -> list[Step]:
+        """What an array is before some of its elements change."""
+        (before, *_), target = value.args, self.memory.buffers[value]
+        if self.memory.buffers.get(before) is target:
+            return []
+        return [Zero(target) if _is_zero(before) else Copy(self.operand(before), target)]
 
     def gemm(self, value: Value) -> list[Step]:
         x, y = value.args
@@ -414,18 +461,20 @@ class _Builder:
         for i, arg in enumerate(value.args[carries:]):
             operands.append((self.operand(arg), arg.type.size // length if i < inputs else 0))
         copies: list[Copy] = []
+        same: list[tuple[int, int]] = []  # carries that stay where they are
         uses = use_counts(body)
         for i in range(carries):
             output, target = body.outputs[i], targets[i]
             if output is body.params[i] or _adds_in_place(output, body.params[i], uses):
                 operands.append((target, 0))
+                same.append((i, i))
                 continue
             made = Buffer(f"next{value.index}_{i}", target.dtype, target.size, "scratch")
             self.result.scratch.append(made)
             operands.append((made, 0))
             copies.append(Copy(made, target))
         operands += [(target, target.size // length) for target in targets[carries:]]
-        inner = build_program(body, self.blas)
+        inner = build_program(body, self.blas, same)
         inner.name = f"{self.fn.name}.body{value.index}"
         offset = len(self.result.checks)
         self.result.checks += inner.checks
@@ -439,7 +488,7 @@ class _Builder:
             shape = value.type.shape
             root = Root(value, value, "map", shape, tuple(range(len(shape))), buffer)
             self.record(root)
-            self.into_tree(root, dict(self.position))
+            self.into_tree(root, dict(self.position), self.barrier)
 
     # Trees to nests.
 
@@ -467,7 +516,8 @@ class _Builder:
         return [
             Zero(r.buffer, location=r.value.location)
             for r in tree.roots()
-            if r.buffer and (r.kind == "scatter" or (r.start and r.value.op is OPS["embed"]))
+            if r.buffer
+            and (r.value.op is OPS["scatter_add"] or (r.start and r.value.op is OPS["embed"]))
         ]
 
     def nest(self, tree: Tree) -> Any:

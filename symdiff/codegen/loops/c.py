@@ -115,8 +115,9 @@ class _Writer:
         buffers = (*body.params, *body.outputs)
         lines = self.program(body, dict(zip(buffers, own, strict=True)), "ws")
         name = f"{self.name}_body{len(self.functions)}"
+        written = set(body.outputs)
         arguments = [
-            f"{'const ' if b.kind == 'param' else ''}{POINTEES[b.dtype]} *{n}"
+            f"{'' if b in written else 'const '}{POINTEES[b.dtype]} *{n}"
             for b, n in zip(buffers, own, strict=True)
         ]
         unused = [f"(void){n};" for n in (*own, "ws")]

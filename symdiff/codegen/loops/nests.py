@@ -28,7 +28,7 @@ from symdiff.codegen.loops.program import (
     neutral,
 )
 from symdiff.codegen.loops.shapes import Place, linear
-from symdiff.codegen.loops.values import REDUCTIONS
+from symdiff.codegen.loops.values import REDUCTIONS, scattered
 from symdiff.ir import Value, boolean, i64
 from symdiff.ops import OPS, and_, le, lt, ne, not_, or_, where
 
@@ -152,6 +152,10 @@ class NestBuilder:
             return root not in self.in_memory or root.axes[level] is not None
         if root.kind == "running":
             return root.axes[level] != root.value.attr("axis")
+        if root.kind == "scatter":  # places may be met again, the axes around them not
+            first: int = root.value.attr("axis")
+            _, (index, *_) = scattered(root.value)
+            return level not in range(first, first + len(index.type.shape))
         return root.kind in ("map", "check")
 
     def limits(self, loop: Loop, place: Place) -> list[Affine]:
@@ -353,7 +357,7 @@ class NestBuilder:
         self.store(root, at, element)
 
     def scatter(self, root: Root, place: Place) -> None:
-        source, *indices = root.value.args
+        source, indices = scattered(root.value)
         axis: int = root.value.attr("axis")
         count = len(indices[0].type.shape)
         shape = root.value.type.shape
@@ -368,9 +372,12 @@ class NestBuilder:
         target = (*place[:axis], *found, *place[axis + count :])
         element = self.e.element(source, place)
         assert root.buffer is not None
-        dtype = root.value.type.dtype
-        update = Update("sum", root.buffer, linear(target, shape), element, dtype)
-        self.put_innermost(update, place)
+        at = linear(target, shape)
+        if root.value.op is OPS["put_at"]:
+            self.put_innermost(Store(root.buffer, at, element), place)
+        else:
+            dtype = root.value.type.dtype
+            self.put_innermost(Update("sum", root.buffer, at, element, dtype), place)
 
     def check(self, root: Root, place: Place) -> None:
         """Whether an index is outside of its axis."""

@@ -1,4 +1,7 @@
-"""What comes before loops: matrix products in the form that BLAS takes, or as sums of products."""
+"""What comes before loops: matrix products in the form that BLAS takes, or as sums of products.
+
+And sums with an array of few elements, as additions to the other array.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,19 @@ from math import prod
 from typing import Final
 
 from symdiff.codegen.loops.values import REDUCTIONS
-from symdiff.ir import Function, Value, rewrite
-from symdiff.ops import contract, reduce_sum, reshape, transpose
+from symdiff.ir import PARAM, Function, Value, rewrite, use_counts
+from symdiff.ops import (
+    add,
+    add_at,
+    contract,
+    neg,
+    put_at,
+    reduce_sum,
+    reshape,
+    scatter_add,
+    sub,
+    transpose,
+)
 from symdiff.ops.contraction import split
 
 BLAS_FROM: Final = 20_000  # multiplications from which BLAS is faster than loops of our own
@@ -16,11 +30,17 @@ _BATCHED_SIDE: Final = 4  # the same for many products, whose loops may fuse wit
 
 
 def prepare(fn: Function, blas: bool = True) -> Function:
-    """`fn` with only such contractions as are done by BLAS, and no reductions of nothing."""
+    """`fn` with only such contractions as are done by BLAS, and no reductions of nothing.
+
+    Where elements are only scattered to be added to a parameter, they are added to a copy of it.
+    """
+    uses = use_counts(fn)
 
     def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
         if value.op in REDUCTIONS and args[0].type.size == 0 and value.op is reduce_sum:
             return args[0].graph.const(0.0, value.type)
+        if value.op in (add, sub):
+            return _added(value, args, uses)
         if value.op is not contract:
             return None
         expanded = contract.expand
@@ -36,6 +56,18 @@ def prepare(fn: Function, blas: bool = True) -> Function:
         return _canonical(*args, spec=spec)
 
     return rewrite(fn, visit=visit)
+
+
+def _added(value: Value, args: tuple[Value, ...], uses: dict[Value, int]) -> Value | None:
+    """A parameter plus or minus what is scattered, without an array that is zero elsewhere."""
+    for whole, part in ((0, 1), (1, 0)) if value.op is add else ((0, 1),):
+        before, change = args[whole], args[part]
+        known = before.op in (PARAM, put_at, add_at)
+        if known and change.op is scatter_add and uses[value.args[part]] == 1:
+            elements, *indices = change.args
+            elements = elements if value.op is add else neg(elements)
+            return add_at(before, elements, *indices, axis=change.attr("axis"))
+    return None
 
 
 def _labels(spec: str) -> tuple[str, str, str, str]:

@@ -30,6 +30,7 @@ VIEWS: Final = frozenset(
 )
 REDUCTIONS: Final = {OPS[f"reduce_{kind}"]: kind for kind in ("sum", "max", "min")}
 STEPS: Final = (OPS["contract"], OPS["scan"])  # read and written as a whole, by steps of their own
+CHANGES: Final = (OPS["put_at"], OPS["add_at"])  # a copy, then what changes in it
 _CHEAP: Final = frozenset((
     "neg", "add", "sub", "mul", "fma", "abs", "sign", "lt", "le", "eq", "ne", "and", "or", "not",
     "where", "min", "max", "copysign", "convert",
@@ -104,7 +105,15 @@ def whole_operands(fn: Function) -> set[Value]:
     for value in fn.live():
         if value.op in STEPS or (value.op.name == "reshape" and not affine_reshape(value)):
             found.update(value.args)
+        elif value.op in CHANGES:
+            found.add(value.args[0])
     return found
+
+
+def scattered(value: Value) -> tuple[Value, tuple[Value, ...]]:
+    """The elements that a value has at computed places, and the indices of these."""
+    first = 1 if value.op in CHANGES else 0
+    return value.args[first], value.args[first + 1 :]
 
 
 def _costs(live: Sequence[Value], stored: set[Value], gather: int) -> dict[Value, int]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import IndexRangeError, ShapeError, UnsupportedError
-from symdiff.ir import BOOL, DType, Graph, Type, Value, i64
-from symdiff.ops.arithmetic import add, mul
+from symdiff.ir import DType, Graph, Type, Value, i64
+from symdiff.ops.arithmetic import add
 from symdiff.ops.arrays.promote import (
     Operand,
     as_array,
@@ -25,11 +25,10 @@ from symdiff.ops.arrays.promote import (
     value_in,
 )
 from symdiff.ops.arrays.shapes import axis_of, permuted, ravel, reshaped
-from symdiff.ops.comparison import and_, eq, lt, where
+from symdiff.ops.comparison import eq, lt, where
 from symdiff.ops.define import like
-from symdiff.ops.indexing import gather, scatter_add
-from symdiff.ops.reduction import reduce_max
-from symdiff.ops.structure import Ints, embed, iota, reshape, slice_, transpose
+from symdiff.ops.indexing import gather, put_at, scatter_add
+from symdiff.ops.structure import Ints, embed, slice_, transpose
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,7 @@ class Selection:
 
     def take(self, x: Value) -> Value:
         """The elements of `x`."""
-        if not self.whole:
-            x = slice_(x, start=self.start, step=self.step, shape=self.sliced)
-        x = permuted(x, self.axes)
+        x = permuted(x if self.whole else self.slices(x), self.axes)
         if self.indices:
             x = gather(x, *self.indices, axis=self.axis)
         return reshaped(x, self.shape)
@@ -70,11 +67,22 @@ class Selection:
         ordered = tuple(self.sliced[a] for a in self.axes)
         if self.indices:
             x = scatter_add(x, *self.indices, axis=self.axis, shape=ordered)
-        if self.axes != tuple(range(len(self.axes))):
-            x = transpose(x, axes=tuple(int(a) for a in np.argsort(self.axes)))
-        if not self.whole:
-            x = embed(x, start=self.start, step=self.step, shape=self.source)
-        return x
+        x = self.in_order(x)
+        return x if self.whole else self.embedded(x)
+
+    def slices(self, x: Value) -> Value:
+        """The slice of every axis of `x`."""
+        return slice_(x, start=self.start, step=self.step, shape=self.sliced)
+
+    def embedded(self, x: Value) -> Value:
+        """`x`, of the slices' shape, in zeros."""
+        return embed(x, start=self.start, step=self.step, shape=self.source)
+
+    def in_order(self, x: Value) -> Value:
+        """`x`, whose axes are in the order `axes`, in the order of the source."""
+        if self.axes == tuple(range(len(self.axes))):
+            return x
+        return transpose(x, axes=tuple(int(a) for a in np.argsort(self.axes)))
 
 
 def getitem(x: Value, key: Any) -> Value:
@@ -105,15 +113,16 @@ def put(x: Value, key: Any, value: Operand) -> Value:
     chosen = select(x, key)
     dtype = x.type.dtype
     new = reshaped(_fitting("put", x.graph, value, dtype, chosen.shape), chosen.gathered)
+    if chosen.indices:
+        part = x if chosen.whole else chosen.slices(x)
+        new = put_at(permuted(part, chosen.axes), new, *chosen.indices, axis=chosen.axis)
+    new = chosen.in_order(new)
+    if chosen.whole:
+        return new
     kind = i64 if dtype.kind == "b" else dtype
-    ones = x.graph.const(1, Type(kind, chosen.gathered))
-    last = _last_of_each(chosen)
-    if last is not None:
-        new = where(last, new, like(new, 0))
-        ones = where(last, ones, like(ones, 0))
-    here = eq(chosen.place(ones), x.graph.const(1, Type(kind, x.type.shape)))
-    placed = cast(chosen.place(cast(new, kind)), dtype)
-    return where(here, placed, x)
+    ones = x.graph.const(1, Type(kind, chosen.sliced))
+    here = eq(chosen.embedded(ones), x.graph.const(1, Type(kind, x.type.shape)))
+    return where(here, cast(chosen.embedded(cast(new, kind)), dtype), x)
 
 
 def _fitting(name: str, graph: Graph, value: Operand, dtype: DType, shape: Ints) -> Value:
@@ -125,38 +134,6 @@ def _fitting(name: str, graph: Graph, value: Operand, dtype: DType, shape: Ints)
     if lead < 0 or any(n not in (1, m) for n, m in zip(given, shape[lead:], strict=True)):
         raise ShapeError(f"{name}: {lifted.type} does not fit the shape {shape} of x[key]")
     return spread(reshaped(lifted, given), shape)
-
-
-def _last_of_each(chosen: Selection) -> Value | None:
-    """Where an index is not met again later on; None if none can be."""
-    if not chosen.indices or chosen.indices[0].type.size <= 1:
-        return None
-    graph = chosen.indices[0].graph
-    places = chosen.indices[0].type.shape
-    axis, count = chosen.axis, len(chosen.indices)
-    ordered = tuple(chosen.sliced[a] for a in chosen.axes)[axis : axis + count]
-    size = chosen.indices[0].type.size
-    literals = [i.literal for i in chosen.indices]
-    if all(literals):
-        arrays = [literal.array for literal in literals if literal]
-        flat = np.ravel_multi_index(arrays, ordered).ravel()[::-1]
-        kept = np.zeros(size, np.bool)
-        kept[size - 1 - np.unique(flat, return_index=True)[1]] = True
-        if kept.all():
-            return None
-        last = graph.const(kept.reshape(places), Type(BOOL.dtype, places))
-    else:
-        flat = ravel(cast(chosen.indices[0], i64))
-        for one, extent in zip(chosen.indices[1:], ordered[1:], strict=True):
-            flat = add(mul(flat, like(flat, extent)), ravel(cast(one, i64)))
-        square = (size, size)
-        row, column = spread(reshape(flat, shape=(size, 1)), square), spread(flat, square)
-        later = lt(iota(graph, square, 0, i64), iota(graph, square, 1, i64))
-        again = cast(and_(eq(row, column), later), i64)
-        met = reshaped(reduce_max(again, shape=(size, 1)), places)
-        last = eq(met, like(met, 0))
-    inner = (1,) * axis + places + (1,) * (len(chosen.gathered) - axis - len(places))
-    return spread(reshaped(last, inner), chosen.gathered)
 
 
 # Keys.

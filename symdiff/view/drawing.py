@@ -1,0 +1,124 @@
+"""Drawings of functions: one picture, as text, image or page."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from symdiff.errors import ArgumentError
+from symdiff.functions import Function, collector_paused
+from symdiff.graph import ComputationGraph
+from symdiff.view.dot import dot
+from symdiff.view.layout import Layout, layout
+from symdiff.view.page import page
+from symdiff.view.picture import Picture, picture
+from symdiff.view.png import png
+from symdiff.view.svg import DARK, LIGHT, svg
+
+SUFFIXES: Final = (".svg", ".html", ".png", ".dot")
+FRAME: Final = "width:100%;height:560px;border:0"
+
+
+class Drawing(str):
+    """The computation graph of a function, to look at; as a string, Graphviz's DOT text.
+
+    Source nodes are on the left, outputs on the right. Drawn at a point, every wire has the value
+    that runs along it and, below, the gradient that comes back; see docs/graphs.md. In a notebook
+    it shows itself, as a page that steps forward and back through the nodes.
+
+        >>> import symdiff as sd
+        >>> drawing = sd.function("(x + y) * max(y, z)").graph(at={"x": 1, "y": 2, "z": 0})
+        >>> drawing.startswith("digraph")
+        True
+        >>> "2 + 3 = 5" in drawing.svg()  # the gradients of both ways that y takes
+        True
+    """
+
+    picture: Picture
+
+    def __new__(cls, picture: Picture) -> Drawing:
+        """The drawing of a picture."""
+        made = super().__new__(cls, dot(picture))
+        made.picture = picture
+        return made
+
+    @property
+    def dot(self) -> str:
+        """The graph in Graphviz's language, as a plain string."""
+        return str(self)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything is.
+
+        Raises:
+            UnsupportedError: the graph is too large to be drawn.
+        """
+        return layout(self.picture)
+
+    def svg(self) -> str:
+        """An SVG image that needs nothing else, and is dark where its surroundings are."""
+        return svg(self.picture, self.layout)
+
+    def html(self) -> str:
+        """A page that needs nothing else, and steps through the graph forward and backward."""
+        return page(self.picture, self.layout)
+
+    def png(self, scale: float = 2.0, dark: bool = False) -> bytes:
+        """A PNG image, `scale` pixels to a point.
+
+        Raises:
+            UnsupportedError: the libraries of the extra `plot` are not installed.
+        """
+        image = svg(self.picture, self.layout, DARK if dark else LIGHT)
+        return png(image, self.layout.width, self.layout.height, scale)
+
+    def save(self, path: str | Path) -> None:
+        """Write the file `path`, whose name says the format: .svg, .html, .png or .dot.
+
+        Raises:
+            ArgumentError: it ends in something else.
+        """
+        path = Path(path)
+        makers = dict(zip(SUFFIXES, (self.svg, self.html, self.png, lambda: self.dot), strict=True))
+        make = makers.get(path.suffix.lower())
+        if make is None:
+            raise ArgumentError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
+        content = make()
+        data = content if isinstance(content, bytes) else content.encode()
+        path.write_bytes(data)
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+    def _repr_html_(self) -> str:
+        title = escape(f"computation graph of {self.picture.name}")
+        return f'<iframe title="{title}" style="{FRAME}" srcdoc="{escape(self.html())}"></iframe>'
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+@collector_paused()
+def draw(function: Function, at: Any = None) -> Drawing:
+    """The drawing of a function: with values and gradients at the point `at`, or without numbers.
+
+    Args:
+        function: what is drawn, as it is written.
+        at: the arguments by name or in order, as in `ComputationGraph.forward`.
+
+    Raises:
+        NeedsShapes: the operations depend on shapes, and `at` does not give them.
+        ArgumentError, ShapeError: `at` does not fit the parameters.
+        DifferentiationError: an operation has no derivative rule.
+    """
+    if at is None:
+        _ = function.ir  # which says what to do where shapes are missing
+    graph = ComputationGraph(function)
+    if at is not None:
+        graph.forward(at)
+        if any(output.type.dtype.kind == "f" for output in graph.function.ir.outputs):
+            graph.backward()
+    return Drawing(picture(graph))
