@@ -42,6 +42,7 @@ from symdiff.errors import (
     TraceError,
     UnsupportedError,
 )
+from symdiff.explain import Explanation, explain
 from symdiff.flat import FlatFunction, flat, ravel
 from symdiff.graph import ComputationGraph, Node
 from symdiff.parser import as_gate as gate
@@ -65,6 +66,7 @@ __all__ = [
     "DebugReport",
     "DifferentiationError",
     "Drawing",
+    "Explanation",
     "FlatFunction",
     "Function",
     "IRError",
@@ -86,6 +88,7 @@ __all__ = [
     "custom_vjp",
     "debug",
     "draw",
+    "explain",
     "flat",
     "fori_loop",
     "function",

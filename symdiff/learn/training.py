@@ -49,7 +49,7 @@ def training_step(
         >>> w, value
         (array([0.5, 1. ]), 2.5)
     """
-    batch = [f"{name}_" if name in _OWN else name for name in parameters_of(loss)[1:]]
+    batch = _apart(parameters_of(loss)[1:])
     limit = by_global_norm(clip) if isinstance(clip, (int, float)) else clip
 
     def step(params: Any, state: Any, *rest: Any) -> tuple[Any, Any, Any]:
@@ -130,6 +130,19 @@ class Training:
     def history(self) -> History:
         """The epochs so far."""
         return History(self.rows)
+
+
+def _apart(names: list[str]) -> list[str]:
+    """The names of a batch, with underscores after those that mean something else in a step."""
+    taken = {*_OWN, *names}
+    found: list[str] = []
+    for name in names:
+        made = name
+        while made in _OWN or (made != name and made in taken):
+            made += "_"
+        taken.add(made)
+        found.append(made)
+    return found
 
 
 def _named(function: Callable[..., Any], names: list[str]) -> Callable[..., Any]:

@@ -294,9 +294,16 @@ def test_losses_have_fixed_parameters() -> None:
         learn.fit(lambda p, *rest: 0.0, start(), (X, Y))
     with pytest.raises(sd.ArgumentError, match="no parameters"):
         learn.training_step(lambda: 0.0, optim.SGD())
-    own = sd.function(lambda lr, params: np.sum((lr - params) ** 2))  # names of the step's own
-    result = learn.fit(own, np.zeros(3), np.ones((5, 3)), optimizer=optim.SGD(lr=0.1), epochs=2)
-    assert result.params.shape == (3,)
+
+    def named(p: Any, lr: Any, lr_: Any) -> Any:  # as the step's own parameters are
+        return np.sum((p * lr - lr_) ** 2)
+
+    data = np.ones((5, 3)), np.zeros((5, 3))
+    result = learn.fit(named, np.ones(3), data, optimizer=optim.SGD(lr=0.1), epochs=2)
+    assert result.params.tolist() == pytest.approx([0.0] * 3, abs=1e-3)
+    whole = sd.function(lambda w, x: np.sum((w - x) ** 2))
+    result = learn.fit(whole, np.zeros(3), np.ones((5, 3)), optimizer=optim.SGD(lr=0.1))
+    assert result.params.tolist() == pytest.approx([1.0] * 3, abs=1e-3)
 
 
 def test_history_is_a_table(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ Slots = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimizer:
+class Optimizer(ABC):
     """A rule that changes a parameter by its gradient.
 
     Attributes:
@@ -44,9 +44,6 @@ class Optimizer:
         """The optimiser of the parameter at `path`, and what its learning rate is multiplied by."""
         return self, 1.0
 
-    def check(self, paths: list[str]) -> None:
-        """Nothing, if the optimiser names no parameter that there is not."""
-
     def init(self, params: Any, frozen: Patterns = ()) -> State:
         """The state before the first step: its slots say which parameters are trained.
 
@@ -58,7 +55,6 @@ class Optimizer:
         """
         leaves = by_path(params)[1]
         paths = list(leaves)
-        self.check(paths)
         left_out = set(chosen(frozen, paths, "frozen"))
         trained = [p for p in paths if p not in left_out and is_real(leaves[p])]
         if not trained:
@@ -165,9 +161,14 @@ class Groups(Optimizer):
                 return inner, factor * (optimizer.lr / self.lr)
         return self.otherwise.rule(path)
 
-    def check(self, paths: list[str]) -> None:
-        """Nothing, if every pattern names a parameter."""
-        chosen(list(self.groups), paths, "groups")
+    def init(self, params: Any, frozen: Patterns = ()) -> State:
+        """As of any optimiser.
+
+        Raises:
+            ArgumentError: a pattern of the groups, too, names no parameter.
+        """
+        chosen(list(self.groups), list(by_path(params)[1]), "groups")
+        return super().init(params, frozen)
 
     def slots(self, leaf: Any) -> Slots:
         """Those of `otherwise`."""
