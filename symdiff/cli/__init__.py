@@ -6,8 +6,6 @@ Results go to standard output, diagnostics to standard error. The exit status is
 
 from __future__ import annotations
 
-from typing import Final
-
 import click
 
 import symdiff as sd
