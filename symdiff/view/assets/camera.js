@@ -8,7 +8,7 @@ const PAUSE = 200; // milliseconds
 const RATIOS = [0.55, 3]; // to which a picture is reduced and enlarged
 const DISTANT = 0.5; // below this scale the small texts cannot be read
 const FAR = 0.24; // and below this one no text can
-const SCALES = [0.02, 6];
+const SCALES = [0.004, 6];
 const LEGEND = 24; // its height
 
 /** The margin of the picture around the stage. */
