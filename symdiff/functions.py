@@ -17,7 +17,7 @@ from symdiff import autodiff, ir, parser, passes, runtime
 from symdiff.arguments import Arguments, TracedArgument, scan
 from symdiff.donation import matched
 from symdiff.errors import ArgumentError
-from symdiff.ops import OPS, gate, gate_backward
+from symdiff.ops import OPS
 from symdiff.passes import OperationCount
 from symdiff.runtime import Kernel, Operand, Program, Signature
 
@@ -170,6 +170,11 @@ class Function:
         if self._arguments is None:
             return self._fn.param_names
         return tuple(name for name, _ in self._arguments)
+
+    @property
+    def primal(self) -> Function | None:
+        """The function whose derivative this is, or None."""
+        return self._primal
 
     @property
     def arguments(self) -> Arguments:
@@ -428,9 +433,7 @@ class _Making:
             if dtype is ir.f64 and not fast:
                 made = whole.optimized()
             else:
-                pipeline = (passes.fast_math, *passes.PIPELINE) if fast else passes.PIPELINE
-                narrow = partial(passes.as_dtype, dtype=dtype)
-                made = passes.run((narrow, *pipeline), whole.ir)
+                made = passes.run(pipeline(dtype, fast), whole.ir)
         self.stages.update(whole.stages)
         self.stages.setdefault("passes", time.perf_counter() - start)
         return made
@@ -438,7 +441,7 @@ class _Making:
     @cached_property
     def expanded(self) -> ir.Function:
         """The IR in the operations that every back end has."""
-        _require_operations(self.fn)
+        passes.refuse_gates(self.fn)
         with collector_paused():
             return passes.run(passes.LOWERING, self.fn)
 
@@ -461,6 +464,11 @@ class _Making:
         self.stages["lowering"] = time.perf_counter() - start
         return made
 
+    def lanes(self) -> int:
+        """How many points of a batch are computed at once."""
+        groups = self.place.groups(vectors_of(self.options))
+        return 1 if groups is None else groups.lanes
+
     def signature(self) -> Signature:
         """What the runtime has to know besides the code."""
         fn, place, whole, team = self.fn, self.place, self.whole, self.place.team
@@ -480,7 +488,7 @@ class _Making:
             record_types=tuple(ir.record(r.label, r.fields or ()) for r in records),
             checks=place.checks,
             loops=place.loops is not None,
-            in_lanes=place.groups(_vectors(self.options)) is not None,
+            in_lanes=place.groups(vectors_of(self.options)) is not None,
             team=None if team is None else (-(-team.workspace // 8), len(team.shares)),
             work=place.work,
             donated=self.donated,
@@ -491,7 +499,7 @@ class _Making:
         return Program(
             **{f.name: getattr(signature, f.name) for f in fields(Signature)},
             lower=lambda wrappers: _lower(self.place, self.options, wrappers),
-            batch_workspace=lambda: self.place.batch_workspace(_vectors(self.options)),
+            batch_workspace=lambda: self.place.batch_workspace(vectors_of(self.options)),
             support=_support,
             entry=_entry,
             sharing=_sharing if self.threads > 1 else None,
@@ -503,6 +511,7 @@ class _Making:
                 "numpy": lambda: texts().numpy_source(self.expanded),
                 "loops": lambda: back_ends().loop_text(self.place),
                 "cost": self.whole.cost,
+                "lanes": self.lanes,
             },
             recipe=(compiled, (self.whole, self.options)),
             target=self.options["target"],
@@ -511,23 +520,25 @@ class _Making:
         )
 
 
+def pipeline(dtype: ir.DType, fastmath: bool) -> tuple[passes.Pass, ...]:
+    """The passes that give the IR of a kernel in some precision and algebra."""
+    if dtype is ir.f64 and not fastmath:
+        return passes.PIPELINE
+    narrow = partial(passes.as_dtype, dtype=dtype)
+    return (narrow, *((passes.fast_math,) if fastmath else ()), *passes.PIPELINE)
+
+
+def lowering(fn: ir.Function) -> tuple[passes.Pass, ...]:
+    """The passes from `fn`, which has been optimised, to what machine code is made of."""
+    if back_ends().is_long(fn):
+        return (passes.group_calls,)
+    return (*passes.LOWERING, passes.contract)
+
+
 def lowered(fn: ir.Function) -> ir.Function:
     """`fn`, which has been optimised, in what machine code is made of."""
-    _require_operations(fn)
-    if back_ends().is_long(fn):
-        return passes.group_calls(fn)
-    return passes.run((*passes.LOWERING, passes.contract), fn)
-
-
-def _require_operations(fn: ir.Function) -> None:
-    """Nothing, if `fn` is made of operations that can be compiled.
-
-    Raises:
-        UnsupportedError: it has a gate that needs numbers.
-    """
-    for value in fn.live():
-        if value.op in (gate, gate_backward):
-            raise value.attr("use").refusal()
+    passes.refuse_gates(fn)
+    return passes.run(lowering(fn), fn)
 
 
 def _support() -> str:
@@ -547,10 +558,10 @@ def _sharing() -> str:
 
 def _lower(place: Layout, options: dict[str, Any], wrappers: Sequence[str]) -> str:
     """The LLVM text of the given wrappers."""
-    return back_ends().lower(place, wrappers, options["fastmath"], _vectors(options))
+    return back_ends().lower(place, wrappers, options["fastmath"], vectors_of(options))
 
 
-def _vectors(options: dict[str, Any]) -> VectorMath:
+def vectors_of(options: dict[str, Any]) -> VectorMath:
     """The vectors of the machine that the code is for."""
     if options["target"] != runtime.HOST:
         return back_ends().VectorMath()

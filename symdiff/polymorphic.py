@@ -423,6 +423,9 @@ class PolymorphicKernel(Kernel):
         """How many threads may share the work of a call."""
         return runtime.thread_count(self._options["threads"])
 
+    def _repr_html_(self) -> Any:
+        return None if self._kept.latest() is None else self._latest()._repr_html_()
+
     @property
     def code_size(self) -> int:
         """Bytes of machine code of the kernel used last."""

@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "symdiff"
 FLOORS = {
     "errors": 0,
+    "page": 0,
     "ir": 1,
     "ops": 2,
     **dict.fromkeys(("parser", "autodiff", "passes", "codegen", "runtime"), 3),
@@ -24,9 +25,12 @@ FLOORS = {
     "points": 8,
     "check": 9,
     "flat": 9,
+    "outputs": 9,
+    "explain": 10,
     "graph": 9,
     "debug": 10,
     "view": 10,
+    "learn": 11,
     "__init__": 12,
     "cli": 13,
     "__main__": 14,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from symdiff.autodiff.bodies import Replaced, dependents, settled
 from symdiff.autodiff.reverse import backpropagate, selected
-from symdiff.ir import Branch, Function, Graph, Leaf, Rule, TupleType, Value, copy_into
+from symdiff.ir import Branch, Function, Graph, Leaf, Rule, TupleType, Value, copy_into, copy_params
 from symdiff.ops import Masked
 
 
@@ -49,7 +49,7 @@ def adjoints(fn: Function, rule: Rule | None = None) -> Adjoints:
         DifferentiationError: an operation has no derivative rule.
     """
     graph = Graph()
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     copies = copy_into(graph, fn.outputs, known)
     graph.rule = rule

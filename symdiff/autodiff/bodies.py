@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from symdiff.ir import F64, ITEM, Function, Graph, Value
+from symdiff.ir import F64, ITEM, Function, Graph, Value, copy_params
 from symdiff.ops import inline
 from symdiff.ops.bodies import Loop, elements
 
@@ -56,7 +56,7 @@ def settled(fn: Function, replaced: Replaced) -> Function:
     if not replaced:
         return fn
     graph = Graph()
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     results: dict[Value, tuple[Value, ...]] = {}
     for value in fn.live():

@@ -25,6 +25,7 @@ from symdiff.ir import (
     Type,
     Value,
     copy_into,
+    copy_params,
     i64,
     leaves,
 )
@@ -238,7 +239,7 @@ def _swapped(block: Value, first: Value) -> Value:
 def _copy(fn: Function, rule: Rule | None) -> tuple[Graph, tuple[Value, ...], tuple[Value, ...]]:
     """Graph, parameters and outputs of a copy of `fn`, to which derivatives can be added."""
     graph = Graph()
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     outputs = copy_into(graph, fn.outputs, known)
     graph.rule = rule

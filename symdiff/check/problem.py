@@ -91,7 +91,7 @@ def _with_numbers_as_results(
 ) -> tuple[ir.Function, list[Array]]:
     """The function of `outputs`, arrays times cotangents, and these cotangents."""
     graph = ir.Graph()
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = ir.copy_params(graph, fn)
     params = list(known.values())
     copies = ir.copy_into(graph, [output for _, output in outputs], known)
     taken = set(fn.param_names)
@@ -121,7 +121,7 @@ def hold(fn: ir.Function, point: Sequence[Array]) -> tuple[ir.Function, list[Arr
     tree = ir.Branch(tuple(ir.Leaf(f"held_{i}") for i in range(len(stopped))))
     held = ir.Function(fn.name, fn.params, tuple(v.args[0] for v in stopped), tree)
     graph = ir.Graph()
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = ir.copy_params(graph, fn)
     taken = set(fn.param_names)
     for i, value in enumerate(stopped):
         known[value] = graph.param(_free(f"held_{i}", taken), value.type)

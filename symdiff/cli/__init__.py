@@ -1,10 +1,12 @@
-"""The command line: `symdiff compile`, `check`, `graph`, `bench` and `cache`, a file each.
+"""The command line: `symdiff compile`, `check`, `graph`, `explain`, `bench`, `cache`, a file each.
 
 Results go to standard output, diagnostics to standard error. The exit status is 0 for success,
 1 for a failed check and 2 for bad input.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import click
 
@@ -14,6 +16,7 @@ from symdiff.cli.cache import cache_command
 from symdiff.cli.check import check_command
 from symdiff.cli.commands import FormulaGroup
 from symdiff.cli.compile import compile_command
+from symdiff.cli.explain import explain_command
 from symdiff.cli.graph import graph_command
 
 
@@ -23,5 +26,13 @@ def main() -> None:
     """From a formula to a native function for its value and its derivatives."""
 
 
-for _command in (compile_command, check_command, graph_command, bench_command, cache_command):
+_COMMANDS: Final = (
+    compile_command,
+    check_command,
+    graph_command,
+    explain_command,
+    bench_command,
+    cache_command,
+)
+for _command in _COMMANDS:
     main.add_command(_command)

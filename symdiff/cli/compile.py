@@ -11,7 +11,7 @@ import click
 
 import symdiff as sd
 from symdiff.cli.commands import FormulaCommand, source_options, wrt_option
-from symdiff.cli.outputs import OUTPUTS, transformed
+from symdiff.cli.outputs import transformed
 from symdiff.cli.read import fitted, read_function, read_point
 from symdiff.cli.write import (
     as_text,
@@ -26,6 +26,7 @@ from symdiff.cli.write import (
     value_table,
     write,
 )
+from symdiff.outputs import OUTPUTS
 
 EMITTERS: Final[dict[str, Callable[[sd.Function, sd.Kernel], str | bytes]]] = {
     "ir": lambda fn, kernel: kernel.ir,

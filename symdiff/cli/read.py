@@ -27,13 +27,17 @@ def read_function(source: str, args: Sequence[str], point: Mapping[str, Any]) ->
     Extents that are symbols get their numbers from the arrays of the point, and so do parameters
     without a type, where the formula is not one of numbers.
     """
+    return function_of(read_text(source), args, point)
+
+
+def function_of(text: str, args: Sequence[str], point: Mapping[str, Any]) -> sd.Function:
+    """The function that a formula denotes, with the words of `--arg` and the point of `--at`."""
     types: dict[str, str] = {}
     for word in args:
         name, _, kind = word.partition(":")
         if not name.strip() or name.strip() in types:
             raise sd.ArgumentError(f"--arg {word}: write NAME:TYPE, each name once")
         types[name.strip()] = kind.strip() or "f64"
-    text = _text(source)
     try:
         fn = sd.function(text, types or None)
     except sd.ParseError:
@@ -53,7 +57,7 @@ def read_function(source: str, args: Sequence[str], point: Mapping[str, Any]) ->
     return fn.specialize(*in_order(fn.parameters, point))
 
 
-def _text(source: str) -> str:
+def read_text(source: str) -> str:
     """The formula itself: the argument, or what the file or standard input holds."""
     try:
         if source == "-":

@@ -11,6 +11,7 @@ import numpy as np
 
 from symdiff.codegen.c_names import RESERVED, RESERVED_FUNCTIONS
 from symdiff.codegen.names import Names, ascii_identifier
+from symdiff.codegen.origins import mark
 from symdiff.codegen.source import (
     ATOM,
     CHOICE,
@@ -33,7 +34,7 @@ POINTEES: Final = {**TYPES, boolean: "unsigned char"}
 _WIDTH: Final = 100
 
 
-def scalar_source(fn: Function) -> str:
+def scalar_source(fn: Function, traced: bool = False) -> str:
     """A C99 file with one function: a pointer per parameter, then one per output.
 
     The outputs are called as the leaves of `fn.result`. Booleans are passed as `unsigned char`,
@@ -48,7 +49,7 @@ def scalar_source(fn: Function) -> str:
         p: Term(f"*{name}") if p.type.dtype is not boolean else Term(f"*{name} != 0", COMPARE)
         for p, name in zip(fn.params, interface.inputs, strict=True)
     }
-    lines = write_lines(fn, CEmitter(), interface.names, terms, _declare)
+    lines = write_lines(fn, CEmitter(), interface.names, terms, _declare, traced)
     used = set(fn.live())
     unread = [
         f"(void){name};"
@@ -61,7 +62,7 @@ def scalar_source(fn: Function) -> str:
             lines.append(_declare(param, name, terms[param].text))
             terms[param] = Term(name)
     stores = [
-        f"*{name} = {terms[value].text};"
+        f"*{name} = {terms[value].text};{mark(value.location) if traced else ''}"
         for name, value in zip(interface.outputs, fn.outputs, strict=True)
     ]
     groups = [unread, lines, stores]

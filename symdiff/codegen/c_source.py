@@ -13,23 +13,24 @@ from symdiff.ir import Function
 _STACK: Final = 32768  # bytes of workspace that are taken from the stack
 
 
-def c_source(fn: Function) -> str:
+def c_source(fn: Function, traced: bool = False) -> str:
     """A C99 file with one function for users: a pointer per parameter, then one per output.
 
     Arrays are contiguous, their last axis innermost. Outputs of numbers may overwrite inputs,
     arrays must not. Where an index is out of range, or memory is short, the function returns
-    without having completed its outputs.
+    without having completed its outputs. With `traced`, which is not C any more, lines are marked
+    with the `location` of what they compute.
 
     Raises:
         UnsupportedError: an operation that libm does not have.
     """
     if not has_tensors(fn):
-        return scalar_source(fn)
+        return scalar_source(fn, traced)
     interface = CInterface(fn)
     program = build_program(fn, blas=False)
     names = [*interface.inputs, *interface.outputs]
     run = interface.names.claim(f"{interface.name}_run")
-    functions, lines = write_program(program, interface.name, names, "ws")
+    functions, lines = write_program(program, interface.name, names, "ws", traced)
     arguments = ", ".join([*interface.arguments(), "char *ws"])
     unused = [f"(void){name};" for name in (*names, "ws")]
     body = "\n".join(f"    {line}" for line in [*unused, *lines, "return 0;"])

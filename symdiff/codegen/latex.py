@@ -42,18 +42,27 @@ def latex(fn: Function) -> str:
     Raises:
         UnsupportedError: an operation on arrays that formulas have no notation for.
     """
-    params = _symbols(fn.param_names)
-    # t_1 would be printed as t1 is.
-    names = Names(re.sub(r"[_{}]", "", name) for name in fn.param_names)
-    shared, outputs = equations(fn, _Latex(), params, names)
-    lines = [*shared, *zip(_labels(fn, params), outputs, strict=True)]
+    lines = latex_equations(fn, LatexStyle())
     if len(lines) == 1:
         return " = ".join(lines[0])
     rows = " \\\\\n".join(f"{left} &= {right}" for left, right in lines)
     return f"\\begin{{aligned}}\n{rows}\n\\end{{aligned}}"
 
 
-class _Latex(Style):
+def latex_equations(fn: Function, style: LatexStyle) -> list[tuple[str, str]]:
+    """Both sides of the equations: of what has a name of its own, then of the outputs.
+
+    Raises:
+        UnsupportedError: see `latex`.
+    """
+    params = _symbols(fn.param_names)
+    # t_1 would be printed as t1 is.
+    names = Names(re.sub(r"[_{}]", "", name) for name in fn.param_names)
+    shared, outputs = equations(fn, style, params, names)
+    return [*shared, *zip(_labels(fn, params), outputs, strict=True)]
+
+
+class LatexStyle(Style):
     """The notation of mathematics."""
 
     width = 240
@@ -102,15 +111,21 @@ class _Latex(Style):
             notation.operands if operands is None else operands,
         )
 
+    def beginning(self, text: str) -> str:
+        """`text` from the first character on that is seen."""
+        return text
+
     def parenthesised(self, form: Form, place: int, term: Term) -> str:
         # x + -y and -(-y) are not written without parentheses, x < -y and x^{-y} are.
         inside = place > 0 or not form.template.startswith("{}")
-        if inside and form.operands[place] >= SUM and term.text.startswith("-"):
+        if inside and form.operands[place] >= SUM and self.beginning(term.text)[0] == "-":
             return self.group.format(term.text)
         return super().parenthesised(form, place, term)
 
     def join(self, op: Op, template: str, operands: Sequence[str], attrs: Mapping[str, Any]) -> str:
-        if op is mul and operands[1][0].isdigit():  # 2 3^{x} would read as one number
+        if (
+            op is mul and self.beginning(operands[1])[0].isdigit()
+        ):  # 2 3^{x} would read as one number
             template = r"{} \cdot {}"
         return super().join(op, template, operands, attrs)
 

@@ -15,9 +15,22 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, cast
 
+from symdiff.codegen.origins import mark
 from symdiff.codegen.vectors import NO_VECTORS, VectorMath
 from symdiff.errors import UnsupportedError
-from symdiff.ir import CONST, DTYPES, ITEM, PARAM, DType, Function, Value, boolean, f32, f64
+from symdiff.ir import (
+    CONST,
+    DTYPES,
+    ITEM,
+    PARAM,
+    DType,
+    Function,
+    Location,
+    Value,
+    boolean,
+    f32,
+    f64,
+)
 
 TYPES: Final = {"f64": "double", "f32": "float", "i64": "i64", "i32": "i32", "bool": "i1"}
 MEMORY_TYPES: Final = {**TYPES, "bool": "i8"}
@@ -43,7 +56,7 @@ class LLVMEmitter:
     `lanes` how many points every register holds, and `went_lane_by_lane` says whether a function
     had to be called for each of them. `prefix` begins the names of registers. With "%" they are
     numbers, which LLVM reads faster; the lines must then stay in their order and be those of a
-    function without other registers.
+    function without other registers. A `traced` emitter marks lines with where they come from.
     """
 
     def __init__(
@@ -52,6 +65,7 @@ class LLVMEmitter:
         lanes: int = 1,
         vectors: VectorMath = NO_VECTORS,
         prefix: str = "%t",
+        traced: bool = False,
     ) -> None:
         self.lines: list[str] = []
         self.declarations: dict[str, str] = {}
@@ -59,21 +73,28 @@ class LLVMEmitter:
         self.lanes = lanes
         self.vectors = vectors
         self.went_lane_by_lane = False
+        self.traced = traced
+        self.origin = ""  # what ends the lines that follow
         self._flags = f" {flags}" if flags else ""
         self._count = 0
         self._prefix = prefix
 
     def fresh(self) -> LLVMEmitter:
         """An emitter of the same kind that has written nothing yet."""
-        return LLVMEmitter(self._flags.strip(), self.lanes, self.vectors)
+        return LLVMEmitter(self._flags.strip(), self.lanes, self.vectors, traced=self.traced)
 
     # Building blocks.
+
+    def at(self, origin: Location | None) -> None:
+        """What follows comes from there, if that is of interest."""
+        if self.traced:
+            self.origin = mark(origin)
 
     def put(self, instruction: str) -> str:
         """A new register holding the result of `instruction`."""
         register = f"{self._prefix}{self._count}"
         self._count += 1
-        self.lines.append(f"  {register} = {instruction}")
+        self.lines.append(f"  {register} = {instruction}{self.origin}")
         return register
 
     @property
@@ -311,7 +332,8 @@ class LLVMEmitter:
         kind = self.memory_type(dtype)
         if dtype is boolean:
             value = self.put(f"zext {self.mask} {value} to {kind}")
-        self.lines.append(f"  store {kind} {value}, ptr {pointer}{self._alignment(dtype)}{tail}")
+        where = f"{pointer}{self._alignment(dtype)}{tail}"
+        self.lines.append(f"  store {kind} {value}, ptr {where}{self.origin}")
 
     def memory_type(self, dtype: DType) -> str:
         """What the element of a buffer is in memory."""
@@ -377,9 +399,12 @@ def emit_value(
         return
     if op.emit is None or not op.elementwise:
         raise UnsupportedError(f"{op.name} {value.type} cannot be compiled to scalar code")
+    if emitter.traced:
+        emitter.at(value.location)
     emitter.dtype = args[-1].type.dtype
     operands = [handles[a] for a in args]
-    result = op.emit(emitter, *operands, **dict(value.attrs))
+    attrs = value.attrs
+    result = op.emit(emitter, *operands, **dict(attrs)) if attrs else op.emit(emitter, *operands)
     if isinstance(result, tuple):
         parts[value] = cast("tuple[str, ...]", result)
     else:

@@ -148,15 +148,15 @@ def _is_huge(fn: Function) -> bool:
     return len(fn.live()) > SMALL or len(fn.params) + len(fn.outputs) > SMALL
 
 
-def loop_text(place: Layout) -> str:
-    """The loop program of a function of arrays, as text.
+def loop_text(place: Layout, traced: bool = False) -> str:
+    """The loop program of a function of arrays, as text; `traced` as in `lower`.
 
     Raises:
         UnsupportedError: the function is one of numbers.
     """
     if place.loops is None:
         raise UnsupportedError(f"{place.fn.name} is straight-line code: it has no loops")
-    return loop_room().print_program(place.loops)
+    return loop_room().print_program(place.loops, traced=traced)
 
 
 def lower(
@@ -164,10 +164,12 @@ def lower(
     wrappers: Sequence[str],
     fastmath: bool = False,
     vectors: VectorMath = NO_VECTORS,
+    traced: bool = False,
 ) -> str:
     """LLVM text that computes every output of a function, behind "c", "batch", "many" or "call".
 
-    `vectors` are those of the machine; "many" needs `place.groups(vectors)`.
+    `vectors` are those of the machine; "many" needs `place.groups(vectors)`. With `traced`, lines
+    are marked with the `location` of the value that they compute, see `codegen.origins`.
 
     Numbers are read and written with their own size, Booleans as bytes.
 
@@ -180,17 +182,18 @@ def lower(
         groups = place.groups(vectors) if "many" in wrappers else None
         team = place.team if "team" in wrappers else None
         return loop_room().lower_program(
-            program, place.symbol, wrappers, flags, vectors, groups, team
+            program, place.symbol, wrappers, flags, vectors, groups, team, traced
         )
     require_scalars(place.fn)
-    return _Module(place, FAST_FLAGS if fastmath else "", vectors).text(wrappers)
+    return _Module(place, FAST_FLAGS if fastmath else "", vectors, traced).text(wrappers)
 
 
 class _Module:
     """One module in the making."""
 
-    def __init__(self, place: Layout, flags: str, vectors: VectorMath) -> None:
+    def __init__(self, place: Layout, flags: str, vectors: VectorMath, traced: bool) -> None:
         self.place = place
+        self.traced = traced
         self.vectors = vectors
         self.fn = place.fn
         self.flags = flags
@@ -221,10 +224,16 @@ class _Module:
         """A small body: parameter i from `read(i)`, output i to `write(i, register)`."""
         values = self.fn.live()
         used = set(values)
-        handles = {p: read(i) for i, p in enumerate(self.fn.params) if p in used}
+        handles: dict[Value, str] = {}
+        for i, param in enumerate(self.fn.params):
+            if param in used:
+                b.at(param.location)
+                handles[param] = read(i)
         emit_values(b, values, handles)
         for i, output in enumerate(self.fn.outputs):
+            b.at(output.location)
             write(i, handles[output])
+        b.at(None)
 
     def _body(self, b: LLVMEmitter, place: Callable[[int], str]) -> None:
         """A small body, from and to memory; `place(i)` is the pointer of operand i."""
@@ -248,7 +257,7 @@ class _Module:
             places.setdefault(output, []).append(i)
         position = {p: i for i, p in enumerate(self.fn.params)}
         for chunk in plan.chunks:
-            b = LLVMEmitter(self.flags, prefix="%")
+            b = LLVMEmitter(self.flags, prefix="%", traced=self.traced)
             if chunk[0] in plan.points:
                 self._map_points(b, chunk, position, plan, places)
                 continue
@@ -257,6 +266,8 @@ class _Module:
             handles: dict[Value, str] = {}
             parts: dict[Value, tuple[str, ...]] = {}
             for value in chunk:
+                if self.traced:
+                    b.at(value.location)
                 for arg in value.args:
                     if arg not in handles and arg not in parts:
                         handles[arg] = self._operand_of_chunk(b, arg, position, plan)
@@ -268,8 +279,9 @@ class _Module:
             self._finish_chunk(b)
         given = [(i, v) for i, v in enumerate(self.fn.outputs) if v in position or v.op is CONST]
         for first in range(0, len(given), CHUNK):
-            b = LLVMEmitter(self.flags, prefix="%")
+            b = LLVMEmitter(self.flags, prefix="%", traced=self.traced)
             for i, value in given[first : first + CHUNK]:
+                b.at(value.location)
                 register = self._operand_of_chunk(b, value, position, plan)
                 b.store(value.type.dtype, register, b.offset("%out", i))
             self._finish_chunk(b)
@@ -290,12 +302,14 @@ class _Module:
             text, declarations = points_function(name, body, self.flags, self.vectors)
             self.functions.append(text)
             self.declarations |= declarations
+        b.at(whole.location)
         for operand, slot in points.copied:
             register = self._operand_of_chunk(b, operand, position, plan)
             b.store(operand.type.dtype, register, b.offset("%ws", slot))
         operands, results = b.offset("%ws", points.operands), b.offset("%ws", points.results)
         counts = f"i64 {points.count}, i64 {points.extent}"
-        b.lines.append(f"  call void @{self.bodies[body]}(ptr {operands}, ptr {results}, {counts})")
+        arguments = f"ptr {operands}, ptr {results}, {counts}"
+        b.lines.append(f"  call void @{self.bodies[body]}({arguments}){b.origin}")
         for item in items:
             for i in places.get(item, ()):
                 register = self._operand_of_chunk(b, item, position, plan)
@@ -325,7 +339,7 @@ class _Module:
         return words, sink, b.offset(sink, len(self.fn.outputs))
 
     def _c(self) -> None:
-        b = LLVMEmitter(self.flags)
+        b = LLVMEmitter(self.flags, traced=self.traced)
         fn = self.fn
         params = [_register("in", name) for name in fn.param_names]
         results = [_register("out", leaf.name) for leaf in leaves(fn.result)]
@@ -356,7 +370,7 @@ class _Module:
         def compute(b: LLVMEmitter, pointers: Sequence[str]) -> None:
             self._body(b, pointers.__getitem__)
 
-        b = LLVMEmitter(self.flags, groups.lanes, self.vectors)
+        b = LLVMEmitter(self.flags, groups.lanes, self.vectors, traced=self.traced)
         group, declarations = group_function(self.symbol, groups, compute, b.fresh())
         writer = GroupWriter(groups, self.symbol, compute, b)
         self.functions += [group, *writer.functions()]
@@ -364,7 +378,7 @@ class _Module:
 
     def _batch(self) -> None:
         """A batch, one point after the other."""
-        b = LLVMEmitter(self.flags)
+        b = LLVMEmitter(self.flags, traced=self.traced)
         inputs, outputs = self.fn.params, self.fn.outputs
         # In a small kernel the pointers and steps live in registers, outside the loop.
         small = self.plan is None

@@ -54,6 +54,10 @@ class Style(ABC):
     def choose(self, forms: Forms) -> Form:
         """The form of an operation on arrays."""
 
+    def part(self, value: Value, text: str) -> str:
+        """The text for `value` wherever it stands in another one."""
+        return text
+
     def parenthesised(self, form: Form, place: int, term: Term) -> str:
         """The operand at `place`, in parentheses where it needs them."""
         return term.within(form.operands[place], self.group)
@@ -93,7 +97,8 @@ class _Printer:
         uses = _uses(self.fn)
         for value in uses:
             if value.op is PARAM:
-                self.terms[value] = Term(self.params[value.attr("name")])
+                name = self.params[value.attr("name")]
+                self.terms[value] = Term(self.style.part(value, name))
             elif value.literal is not None:
                 plain = self.style.number if is_filled(value) else self.style.array
                 self.terms[value] = plain(value.literal)
@@ -124,7 +129,7 @@ class _Printer:
     def give_name(self, value: Value) -> None:
         name = self.style.temporary(self.names.temporary())
         self.shared.append((name, self.terms[value].text))
-        self.terms[value] = Term(name)
+        self.terms[value] = Term(self.style.part(value, name))
         self.composite.discard(value)
 
     def expression(self, value: Value) -> Term:
@@ -158,7 +163,8 @@ class _Printer:
             if 0 < needed <= x.precedence
         ]
         precedence = min(form.precedence, *open_ended) if open_ended else form.precedence
-        return Term(self.style.join(value.op, form.template, texts, attrs), precedence)
+        text = self.style.join(value.op, form.template, texts, attrs)
+        return Term(self.style.part(value, text), precedence)
 
 
 def _uses(fn: Function) -> dict[Value, int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from symdiff.codegen.names import Names
+from symdiff.codegen.origins import mark
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, ITEM, PARAM, DType, Function, TupleType, Value, f64
 
@@ -87,8 +88,11 @@ def write_lines(
     names: Names,
     terms: dict[Value, Any],
     declare: Callable[[Value, str, str], str],
+    traced: bool = False,
 ) -> list[str]:
     """One line per computed value of `fn`, made by `declare(value, name, expression)`.
+
+    With `traced`, marked with the `location` of the value.
 
     `terms` holds the parameters' Terms and grows by those of all values.
 
@@ -99,7 +103,8 @@ def write_lines(
 
     def assign(value: Value, term: Term) -> Term:
         name = names.temporary()
-        lines.append(declare(value, name, term.text))
+        tail = mark(value.location) if traced else ""
+        lines.append(declare(value, name, term.text) + tail)
         return Term(name)
 
     for value in fn.live():

@@ -21,8 +21,8 @@ from symdiff.ir.graph import (
 )
 from symdiff.ir.interpret import interpret
 from symdiff.ir.op import Notation, Op
-from symdiff.ir.rewrite import copy_into, rewrite
-from symdiff.ir.text import print_function, read_function
+from symdiff.ir.rewrite import copy_into, copy_params, rewrite
+from symdiff.ir.text import function_lines, print_function, read_function, with_nested
 from symdiff.ir.tree import (
     Branch,
     Leaf,
@@ -60,8 +60,8 @@ __all__ = [
     "BOOL", "CONST", "DTYPES", "F32", "F64", "ITEM", "PARAM", "SCALARS", "Attrs", "Branch", "Call",
     "DType", "Function", "Graph", "Leaf", "Literal", "Location", "Notation", "Op", "Record", "Rule",
     "Tree", "TupleType", "Type", "Value", "Visit", "boolean", "branches", "build", "copy_into",
-    "destructure", "digest", "dtype_named", "encoded_tree", "evaluate_exactly", "f32", "f64",
-    "fingerprint", "flatten", "has_factories", "i32", "i64", "interpret", "leaves", "live",
-    "parse_type", "print_function", "read_function", "record", "rewrite", "use_counts", "verify",
-    "without_factories",
+    "copy_params", "destructure", "digest", "dtype_named", "encoded_tree", "evaluate_exactly",
+    "f32", "f64", "fingerprint", "flatten", "function_lines", "has_factories", "i32", "i64",
+    "interpret", "leaves", "live", "parse_type", "print_function", "read_function", "record",
+    "rewrite", "use_counts", "verify", "with_nested", "without_factories",
 ]  # fmt: skip

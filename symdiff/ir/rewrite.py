@@ -8,6 +8,16 @@ from symdiff.ir.graph import Function, Graph, Rule, Value, Visit, live
 from symdiff.ir.op import Op
 
 
+def copy_params(graph: Graph, fn: Function) -> dict[Value, Value]:
+    """The parameters of `fn`, each with its copy in `graph`, in order."""
+    copies: dict[Value, Value] = {}
+    for param in fn.params:
+        graph.location = param.location
+        copies[param] = graph.add(param.op, (), param.attrs)
+    graph.location = None
+    return copies
+
+
 def copy_into(
     graph: Graph,
     outputs: Iterable[Value],
@@ -59,7 +69,7 @@ def rewrite(
     None to leave things as they are.
     """
     graph = Graph(rule)
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     _copy(graph, fn.live(), known, visit, ops)
     return Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)

@@ -34,9 +34,19 @@ _DEFAULT: Final = Leaf("value")
 
 def print_function(fn: Function) -> str:
     """`fn` as text. Values are numbered in order; constants and parameters by what they are."""
+    return "\n".join([line for line, _ in function_lines(fn)])
+
+
+def function_lines(
+    fn: Function, numbers: Mapping[Value, int] | None = None
+) -> list[tuple[str, Value | None]]:
+    """The lines of `fn` as text, each with the value that it computes, if it does.
+
+    `numbers`, where given, are those of the values of `fn` itself, in place of 0, 1, 2, ...
+    """
     functions = with_nested(fn)
     if len(functions) == 1:
-        return _print_one(fn, {})
+        return _print_one(fn, {}, numbers)
     called: dict[Function, str] = {}
     taken: set[str] = set()
     for function in functions:
@@ -46,7 +56,11 @@ def print_function(fn: Function) -> str:
             name = f"{function.name}_{count}"
         taken.add(name)
         called[function] = name
-    return "\n".join([_print_one(function, called) for function in functions])
+    return [
+        line
+        for function in functions
+        for line in _print_one(function, called, numbers if function is fn else None)
+    ]
 
 
 def with_nested(fn: Function) -> list[Function]:
@@ -73,13 +87,16 @@ def nested(fn: Function) -> list[Function]:
     return list(found)
 
 
-def _print_one(fn: Function, called: Mapping[Function, str]) -> str:
+def _print_one(
+    fn: Function, called: Mapping[Function, str], numbers: Mapping[Value, int] | None
+) -> list[tuple[str, Value | None]]:
     names = {p: f"%{_print_name(p.attr('name'))}" for p in fn.params}
-    lines: list[str] = []
+    lines: list[tuple[str, Value | None]] = []
     for value in fn.live():
         if value.op is PARAM:
             continue
-        names[value] = name = f"%{len(names) - len(fn.params)}"
+        number = len(names) - len(fn.params) if numbers is None else numbers[value]
+        names[value] = name = f"%{number}"
         operands = ", ".join([names[a] for a in value.args])
         attrs = ", ".join(f"{k}={_print_attr(v, called)}" for k, v in value.attrs)
         parts = [
@@ -87,12 +104,12 @@ def _print_one(fn: Function, called: Mapping[Function, str]) -> str:
             operands,
             f"{{{attrs}}}" * bool(attrs),
         ]
-        lines.append(" ".join(filter(None, parts)))
+        lines.append((" ".join(filter(None, parts)), value))
     params = ", ".join(f"{names[p]}: {p.type}" for p in fn.params)
     result = "" if fn.result == _DEFAULT else f" -> {_print_tree(fn.result)}"
     returned = ", ".join(names[v] for v in fn.outputs)
     head = f"func @{_print_name(called.get(fn, fn.name))}({params}){result} {{"
-    return "\n".join([head, *lines, f"  return {returned}", "}"])
+    return [(head, None), *lines, (f"  return {returned}", None), ("}", None)]
 
 
 _PLAIN: Final = re.compile(r"(?!\d+\Z)\w+")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from math import prod
 
 from symdiff.ir import CONST, ITEM, PARAM, Function, TupleType, Value
@@ -52,15 +53,20 @@ def count_operations(fn: Function) -> OperationCount:
     its operand, a contraction as its multiplications and additions, a loop as its body in every
     step. What only moves elements costs nothing.
     """
+    return operations_of(fn.live())
+
+
+def operations_of(values: Iterable[Value]) -> OperationCount:
+    """The operations on numbers that `values` take, given their operands."""
     counts: Counter[str] = Counter()
-    pending = [(fn, 1)]
+    pending = [(values, 1)]
     while pending:
         part, times = pending.pop()
-        for value in part.live():
+        for value in part:
             attrs = dict(value.attrs)
             if isinstance(attrs.get("body"), Function):  # a loop, or a function called once
                 steps = attrs["length"] if value.op is scan else 1
-                pending.append((attrs["body"], times * steps))
+                pending.append((attrs["body"].live(), times * steps))
             elif count := times * _operations(value):
                 counts[value.op.name] += count
     return OperationCount(counts)

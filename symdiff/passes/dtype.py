@@ -27,6 +27,7 @@ class _Conversion:
         graph = Graph()
         known: dict[Value, Value] = {}
         for param in fn.params:
+            graph.location = param.location
             known[param] = graph.param(param.attr("name"), self._type(param.type))
         params = tuple(known.values())
         for value in fn.live():

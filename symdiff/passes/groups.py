@@ -13,7 +13,19 @@ from itertools import islice
 from typing import Any, Final
 
 from symdiff.errors import ShapeError
-from symdiff.ir import F64, ITEM, Attrs, Branch, Function, Graph, Leaf, Op, TupleType, Value
+from symdiff.ir import (
+    F64,
+    ITEM,
+    Attrs,
+    Branch,
+    Function,
+    Graph,
+    Leaf,
+    Op,
+    TupleType,
+    Value,
+    copy_params,
+)
 from symdiff.ops import inline, map_points
 from symdiff.passes.contract import CONTRACTED, contract, contraction
 from symdiff.passes.expand import expand, to_expand
@@ -64,7 +76,7 @@ def group_calls(fn: Function) -> Function:
 
     ops = {ITEM, *CONTRACTED, *(value.op for value in expanded)}
     graph = Graph()
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     for part, groups in zip(parts, [*levels, {}], strict=True):
         graph.take(part, known, visit, ops)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from operator import attrgetter
 
-from symdiff.ir import ITEM, Function, Graph, Value, rewrite
+from symdiff.ir import ITEM, Function, Graph, Value, copy_params, rewrite
 from symdiff.ops import broadcast, custom, inline, scan, stop_gradient
 from symdiff.ops.bodies import Body, Loop, extract, item
 
@@ -30,7 +30,7 @@ def map_bodies(fn: Function, step: Pass) -> Function:
         return done[attr]
 
     graph = Graph()
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     for value in fn.live():
         if value not in known:
@@ -116,7 +116,7 @@ def trim_scans(fn: Function) -> Function:
     if not plans:
         return fn
     graph = Graph()
-    known = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     results: dict[Value, dict[int, Value]] = {}
     for value in _needed(fn, plans):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symdiff.ir import Function, Graph, Value, Visit
+from symdiff.ir import Function, Graph, Value, Visit, copy_params
 from symdiff.passes.loops import inside
 from symdiff.passes.sincos import PAIRED, pairing
 
@@ -63,10 +63,14 @@ def _scheduled(fn: Function, visit: Visit | None) -> Function:
                 done[value.index] = 1
                 order.append(value)
     graph = Graph()
-    known: dict[Value, Value] = {p: graph.add(p.op, (), p.attrs) for p in fn.params}
+    known = copy_params(graph, fn)
     params = tuple(known.values())
     graph.take(order, known, visit, PAIRED)
-    return Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)
+    made = Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)
+    # All that is in the new graph is needed, except for parameters that were not before.
+    used = set(fn.live())
+    computed = graph.values[len(params) :]
+    return made.knowing_live([*(known[p] for p in fn.params if p in used), *computed])
 
 
 def _register_need(fn: Function) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from symdiff.ir import Leaf
@@ -133,6 +134,10 @@ class Kernel:
     def __repr__(self) -> str:
         threads = f", threads={self.threads}" if self.threads > 1 else ""
         return f"<symdiff kernel {self.name}({', '.join(self.parameters)}){threads}>"
+
+    def _repr_html_(self) -> str:
+        notebook: Any = import_module("symdiff.runtime.notebook")  # nobody else needs it
+        return notebook.table_of(self._program, self.code_size)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at the given arguments.

@@ -33,6 +33,7 @@ from symdiff.codegen.loops.program import (
     read_registers,
     result_dtype,
 )
+from symdiff.codegen.origins import mark
 from symdiff.codegen.source import Term
 from symdiff.ir import DType
 
@@ -40,13 +41,18 @@ _PER_LINE: Final = 8
 
 
 def write_program(
-    program: Program, name: str, arguments: Sequence[str], workspace: str
+    program: Program,
+    name: str,
+    arguments: Sequence[str],
+    workspace: str,
+    traced: bool = False,
 ) -> tuple[list[str], list[str]]:
     """The functions that `program` needs, and the lines of its own body.
 
-    `arguments` are the names of its parameters and outputs, `workspace` that of its memory.
+    `arguments` are the names of its parameters and outputs, `workspace` that of its memory. With
+    `traced`, lines are marked with the `location` of their statement.
     """
-    writer = _Writer(name)
+    writer = _Writer(name, traced)
     names = dict(zip((*program.params, *program.outputs), arguments, strict=True))
     lines = writer.program(program, names, workspace)
     return writer.functions, lines
@@ -55,8 +61,9 @@ def write_program(
 class _Writer:
     """The functions of a program, and the statements of the one being written."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, traced: bool) -> None:
         self.name = name
+        self.traced = traced
         self.functions: list[str] = []
 
     def program(self, program: Program, names: dict[Buffer, str], workspace: str) -> list[str]:
@@ -86,7 +93,7 @@ class _Writer:
         self, step: Step, names: dict[Buffer, str], program: Program, workspace: str
     ) -> list[str]:
         if isinstance(step, Nest):
-            nest = _NestWriter(names, read_registers(step.block))
+            nest = _NestWriter(names, read_registers(step.block), self.traced)
             lines = ["{", *(f"    {line}" for line in nest.block(step.block))]
             if step.status is not None:
                 lines.append(f"    if ({step.status[0].name}) return {step.status[1]};")
@@ -127,15 +134,14 @@ class _Writer:
         )
         lines = [head, f"    int status = {name}({', '.join(passed)});"]
         lines.append(f"    if (status) return status + {step.status};")
-        for copy in step.copies:
-            lines += [f"    {line}" for line in self.step(copy, names, program, workspace)]
         return [*lines, "}"]
 
 
 class _NestWriter:
     """The statements of one nest. Of several registers set at once, those in `read` are kept."""
 
-    def __init__(self, names: dict[Buffer, str], read: set[int]) -> None:
+    def __init__(self, names: dict[Buffer, str], read: set[int], traced: bool) -> None:
+        self.traced = traced
         self.names = names
         self.read = read
         self.e = CEmitter()
@@ -147,7 +153,8 @@ class _NestWriter:
             if isinstance(statement, For):
                 lines += self.loop(statement)
             else:
-                lines += self.statement(statement)
+                tail = mark(statement.location) if self.traced else ""
+                lines += [line + tail for line in self.statement(statement)]
         return lines
 
     def loop(self, s: For) -> list[str]:

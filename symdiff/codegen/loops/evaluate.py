@@ -23,7 +23,7 @@ from symdiff.codegen.loops.program import (
 )
 from symdiff.codegen.loops.shapes import Place, linear, view_place
 from symdiff.codegen.loops.values import REDUCTIONS, UNROLLED
-from symdiff.ir import ITEM, DType, TupleType, Value, i64
+from symdiff.ir import ITEM, DType, Location, TupleType, Value, i64
 from symdiff.ops import OPS, add, and_, broadcast, convert, reshape, slice_, transpose, where
 from symdiff.ops.structure import borders
 
@@ -82,6 +82,7 @@ class Evaluator:
         self.true: list[Affine] = []  # expressions known to be negative here
         self.recording = False  # look at both sides of every border
         self.count = 0  # registers so far
+        self.origin: Location | None = None  # of the value whose statements are being written
         self._vars: dict[int, Var] = {}
         self._wide: dict[int, int] = {}
 
@@ -96,6 +97,7 @@ class Evaluator:
         return self.depth_of[operand] if isinstance(operand, int) else 0
 
     def put(self, depth: int, statement: Any) -> None:
+        statement.location = self.origin
         self.scopes[depth].block.statements.append(statement)
 
     def compute(
@@ -123,9 +125,11 @@ class Evaluator:
         found = self._known(value, place)
         if found is not None:
             return found
+        outer = self.origin
         waiting.append((value, place, self._rule(value, place)))
         while waiting:
             current, at, steps = waiting[-1]
+            self.origin = current.location
             try:
                 wanted, where_ = steps.send(result)
             except StopIteration as stop:
@@ -136,6 +140,7 @@ class Evaluator:
             result = self._known(wanted, where_)
             if result is None:
                 waiting.append((wanted, where_, self._rule(wanted, where_)))
+        self.origin = outer
         return result
 
     def _known(self, value: Value, place: Place) -> Any:

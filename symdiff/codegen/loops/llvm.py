@@ -49,8 +49,8 @@ _CONTRACTIBLE: Final = "fmul contract"
 class _LoopEmitter(LLVMEmitter):
     """Single operations within loops that LLVM is to vectorise, unless they have lanes already."""
 
-    def __init__(self, flags: str, lanes: int, vectors: VectorMath) -> None:
-        super().__init__(flags, lanes, vectors)
+    def __init__(self, flags: str, lanes: int, vectors: VectorMath, traced: bool) -> None:
+        super().__init__(flags, lanes, vectors, traced=traced)
         self.variants: dict[str, str] = {}  # declarations that have to be kept
         self.attributes: dict[str, str] = {}
 
@@ -94,11 +94,19 @@ class ProgramWriter:
     """The text of a program: functions, and what they declare.
 
     With `lanes` above 1 it is for as many points at once. Every element of a buffer is then a
-    vector of their numbers.
+    vector of their numbers. With `traced`, lines are marked with the `location` of statements.
     """
 
-    def __init__(self, symbol: str, flags: str, vectors: VectorMath, lanes: int = 1) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        flags: str,
+        vectors: VectorMath,
+        lanes: int = 1,
+        traced: bool = False,
+    ) -> None:
         self.symbol = symbol
+        self.traced = traced
         self.flags = flags
         self.vectors = vectors
         self.lanes = lanes
@@ -117,7 +125,7 @@ class ProgramWriter:
         It returns 0, or the number of the check that failed. A parameter whose memory an output
         takes is read where the output is.
         """
-        b = LLVMEmitter(self.flags)
+        b = LLVMEmitter(self.flags, traced=self.traced)
         given = [(buffer, f"%in{i}") for i, buffer in enumerate(program.params)]
         given += [(buffer, f"%out{i}") for i, buffer in enumerate(program.outputs)]
         pointers = dict(given)
@@ -128,7 +136,9 @@ class ProgramWriter:
             pointers[buffer] = b.offset("%ws", buffer.offset * self.lanes, 1)
         rest = b.offset("%ws", own_size(program) * self.lanes, 1)
         for step in program.steps:
+            b.at(step.location)
             self.step(b, step, pointers, rest)
+        b.at(None)
         b.lines.append("  ret i64 0")
         self.declarations |= b.declarations
         header = f"internal i64 @{name}({', '.join([*arguments, 'ptr %ws'])})"
@@ -156,6 +166,7 @@ class ProgramWriter:
             target = pointers[step.buffer]
             b.lines.append(
                 f"  call void @llvm.memset.p0.i64(ptr {target}, i8 0, i64 {size}, i1 false)"
+                f"{b.origin}"
             )
         elif isinstance(step, Copy):
             self.copy(b, pointers[step.source], pointers[step.target], step.source)
@@ -169,10 +180,13 @@ class ProgramWriter:
         return elements * buffer.dtype.itemsize * self.lanes
 
     def copy(self, b: LLVMEmitter, source: str, target: str, buffer: Buffer) -> None:
-        size = self.bytes(buffer, buffer.size)
+        self.move(b, source, target, str(self.bytes(buffer, buffer.size)))
+
+    def move(self, b: LLVMEmitter, source: str, target: str, size: str) -> None:
+        """Copy so many bytes, of memory that may overlap."""
         self.declarations["memcpy"] = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
         arguments = f"ptr {target}, ptr {source}, i64 {size}, i1 false"
-        b.lines.append(f"  call void @llvm.memmove.p0.p0.i64({arguments})")
+        b.lines.append(f"  call void @llvm.memmove.p0.p0.i64({arguments}){b.origin}")
 
     def gemm(self, b: LLVMEmitter, step: Gemm, pointers: dict[Buffer, str]) -> None:
         """A product by BLAS, whose matrices are column-major.
@@ -195,6 +209,7 @@ class ProgramWriter:
             sizes = f"i32 {step.m}, i32 {step.n}, i32 {step.k}"
             b.lines.append(
                 f"  call void @{name}(i32 {ta}, i32 {tb}, {sizes}, ptr {a}, ptr {bb}, ptr {c})"
+                f"{b.origin}"
             )
 
     def repeat(self, b: LLVMEmitter, step: Repeat, pointers: dict[Buffer, str], rest: str) -> None:
@@ -218,8 +233,6 @@ class ProgramWriter:
                 pointer = b.put(f"getelementptr i8, ptr {pointer}, i64 {distance}")
             passed.append(f"ptr {pointer}")
         status = b.put(f"call i64 @{name}({', '.join([*passed, f'ptr {rest}'])})")
-        for copy in step.copies:
-            self.copy(b, pointers[copy.source], pointers[copy.target], copy.source)
         fine = b.put(f"icmp eq i64 {status}, 0")
         b.lines += [f"  br i1 {fine}, label %{label}.next, label %{label}.bad", f"{label}.bad:"]
         moved = b.put(f"add i64 {status}, {step.status}")
@@ -294,7 +307,7 @@ class _NestWriter:
 
     def __init__(self, owner: ProgramWriter, pointers: dict[Buffer, str]) -> None:
         self.owner = owner
-        self.e = _LoopEmitter(owner.flags, owner.lanes, owner.vectors)
+        self.e = _LoopEmitter(owner.flags, owner.lanes, owner.vectors, owner.traced)
         self.pointers = pointers
         self.handles: dict[int, str] = {}
         self.types: dict[int, DType] = {}
@@ -312,7 +325,9 @@ class _NestWriter:
     def block(self, block: Block) -> None:
         self.mark_products(block)
         for statement in block.statements:
+            self.e.at(statement.location)
             _WRITERS[type(statement)](self, statement)
+        self.e.at(None)
 
     def mark_products(self, block: Block) -> None:
         """Find the products that are only added to a sum: the two become one instruction."""

@@ -49,8 +49,11 @@ def lower_program(
     vectors: VectorMath,
     groups: Groups | None,
     team: Team | None,
+    traced: bool = False,
 ) -> str:
     """LLVM text of `program` behind "c", "batch" or "many", or of `team` behind "team".
+
+    With `traced`, lines are marked with where they come from.
 
     `i64 @NAME.batch(ptr pointers, ptr steps, i64 n, ptr ws)` returns 0 or the number of the check
     that failed. `void @NAME(ptr x, ..., ptr value, ...)` leaves the outputs as they are then. What
@@ -58,14 +61,14 @@ def lower_program(
     """
     writers: list[ProgramWriter] = []
     if set(wrappers) - {"many", "team"}:
-        writers.append(ProgramWriter(symbol, flags, vectors))
+        writers.append(ProgramWriter(symbol, flags, vectors, traced=traced))
         writers[0].write(program, f"{symbol}.body")
     for wrapper in wrappers:
         if wrapper == "call":
             raise UnsupportedError("the native entry takes and returns numbers")
         if wrapper == "many":
             assert groups is not None
-            writers.append(_many(program, groups, symbol, flags, vectors))
+            writers.append(_many(program, groups, symbol, flags, vectors, traced))
         elif wrapper == "team":
             assert team is not None
             writers.append(ProgramWriter(f"{symbol}.shared", flags, vectors))
@@ -80,10 +83,15 @@ def lower_program(
 
 
 def _many(
-    program: Program, groups: Groups, symbol: str, flags: str, vectors: VectorMath
+    program: Program,
+    groups: Groups,
+    symbol: str,
+    flags: str,
+    vectors: VectorMath,
+    traced: bool,
 ) -> ProgramWriter:
     """The functions for a batch in lanes."""
-    writer = ProgramWriter(f"{symbol}.wide", flags, vectors, groups.lanes)
+    writer = ProgramWriter(f"{symbol}.wide", flags, vectors, groups.lanes, traced)
     writer.write(program, f"{symbol}.group")
     b = LLVMEmitter()
     writer.functions += GroupWriter(groups, symbol, None, b).functions()
@@ -112,7 +120,9 @@ def _c(writer: ProgramWriter, program: Program, symbol: str) -> None:
         workspace = b.put(f"alloca [{max(8, program.workspace)} x i8], align 64")
     for output, param in replaced(program).items():
         source, target = pointers[param], pointers[len(program.params) + output]
-        writer.copy(b, source, target, program.params[param])
+        same = b.put(f"icmp eq ptr {source}, {target}")
+        size = writer.bytes(program.params[param], program.params[param].size)
+        writer.move(b, source, target, b.put(f"select i1 {same}, i64 0, i64 {size}"))
     arguments = ", ".join(f"ptr {p}" for p in [*pointers, workspace])
     b.put(f"call i64 @{symbol}.body({arguments})")
     if heap:

@@ -85,6 +85,7 @@ class NestBuilder:
         level = len(place)
         starting = [r for r in loop.roots() if r.reduced == level]
         for root in starting:
+            self.e.origin = root.value.location
             self.start(root, place)
         if loop.unrolled:
             for k in range(loop.extent):
@@ -92,7 +93,9 @@ class NestBuilder:
         else:
             self.pieces(loop, place)
         for root in starting:
+            self.e.origin = root.value.location
             self.finish(root)
+        self.e.origin = None
 
     def pieces(self, loop: Loop, place: Place) -> None:
         """A loop that runs, cut where its code differs from one part to the next."""
@@ -117,6 +120,7 @@ class NestBuilder:
                     raise MustStore(*causes) from None
                 del self.e.scopes[depth:]
                 continue
+            self.e.origin = None  # a loop is there for all that is in it
             for piece in found:
                 self.e.put(depth - 1, piece)
             return
@@ -204,7 +208,8 @@ class NestBuilder:
         assert root.buffer is not None
         target = self.e.memory.index(root.value, self.result_place(root, tuple(index)))
         inside = Block(depth + len(vars) - 1)
-        inside.statements.append(Store(root.buffer, target, _initial(root)))
+        where_ = root.value.location
+        inside.statements.append(Store(root.buffer, target, _initial(root), location=where_))
         for var in reversed(vars):
             outer = Block(var.depth - 1)
             outer.statements.append(For(var, (ZERO,), (Affine(var.extent),), inside))
@@ -254,6 +259,7 @@ class NestBuilder:
         for level, (index, extent) in enumerate(zip(place, root.loops, strict=True)):
             if root.path[level].extent != extent and not self.inside(index, extent, root):
                 return
+        self.e.origin = root.value.location
         _KINDS[root.kind](self, root, place)
 
     def inside(self, index: Affine, extent: int, root: Root) -> bool:

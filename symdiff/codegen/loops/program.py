@@ -13,7 +13,7 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from symdiff.errors import UnsupportedError
-from symdiff.ir import DTYPES, DType, Op, boolean
+from symdiff.ir import DTYPES, DType, Location, Op, boolean
 from symdiff.ops import OPS
 
 
@@ -102,11 +102,18 @@ class Constant(NamedTuple):
 Operand = int | Constant  # a register's number, or a number
 
 
+@dataclass(eq=False, slots=True)
+class Located:
+    """A part of a program, and the `location` of the value for which it is there, if of one."""
+
+    location: Location | None = field(default=None, kw_only=True)
+
+
 # Statements of a block.
 
 
 @dataclass(eq=False, slots=True)
-class Compute:
+class Compute(Located):
     """`dest` = op(args), elementwise; dtype is that of the last operand."""
 
     dest: int | tuple[int, ...]
@@ -117,7 +124,7 @@ class Compute:
 
 
 @dataclass(eq=False, slots=True)
-class Load:
+class Load(Located):
     """`dest` = buffer[index]."""
 
     dest: int
@@ -126,7 +133,7 @@ class Load:
 
 
 @dataclass(eq=False, slots=True)
-class Store:
+class Store(Located):
     """buffer[index] = value."""
 
     buffer: Buffer
@@ -135,7 +142,7 @@ class Store:
 
 
 @dataclass(eq=False, slots=True)
-class Index:
+class Index(Located):
     """`dest` = the affine expression as a number of `dtype`."""
 
     dest: int
@@ -144,7 +151,7 @@ class Index:
 
 
 @dataclass(eq=False, slots=True)
-class Local:
+class Local(Located):
     """A variable outside of the loops below it, set to `initial`."""
 
     name: str
@@ -153,7 +160,7 @@ class Local:
 
 
 @dataclass(eq=False, slots=True)
-class Read:
+class Read(Located):
     """`dest` = local."""
 
     dest: int
@@ -161,7 +168,7 @@ class Read:
 
 
 @dataclass(eq=False, slots=True)
-class Write:
+class Write(Located):
     """local = value."""
 
     local: Local
@@ -169,7 +176,7 @@ class Write:
 
 
 @dataclass(eq=False, slots=True)
-class Update:
+class Update(Located):
     """target = target `kind` value, for kind "sum", "max", "min" or "any".
 
     The target is a Local, or an element of a buffer. Sums may be taken in any fixed order.
@@ -183,7 +190,7 @@ class Update:
 
 
 @dataclass(eq=False, slots=True)
-class For:
+class For(Located):
     """A loop over max(low) <= var < min(high). Iterations of a `parallel` one share no memory."""
 
     var: Var
@@ -205,7 +212,7 @@ class Block:
 
 
 @dataclass(eq=False, slots=True)
-class Nest:
+class Nest(Located):
     """Loops and what is around them. With `status`, a failed check ends the program with it.
 
     `given` are variables that whoever runs it sets.
@@ -217,14 +224,14 @@ class Nest:
 
 
 @dataclass(eq=False, slots=True)
-class Zero:
+class Zero(Located):
     """All elements of a buffer set to zero."""
 
     buffer: Buffer
 
 
 @dataclass(eq=False, slots=True)
-class Copy:
+class Copy(Located):
     """The elements of one buffer copied to another of the same size."""
 
     source: Buffer
@@ -232,7 +239,7 @@ class Copy:
 
 
 @dataclass(eq=False, slots=True)
-class Gemm:
+class Gemm(Located):
     """c = op(a) op(b) for row-major matrices, `batch` times: a is m x k, b is k x n after op."""
 
     a: Buffer
@@ -246,19 +253,17 @@ class Gemm:
 
 
 @dataclass(eq=False, slots=True)
-class Repeat:
+class Repeat(Located):
     """A loop over a program: the body of a scan.
 
     `operands` are the buffers for the parameters and outputs of `body`, in order, with the number
-    of elements to move on by after each step (from the end, if `reverse`). `copies` are done
-    after each step.
+    of elements to move on by after each step (from the end, if `reverse`).
     """
 
     body: Program
     length: int
     reverse: bool
     operands: tuple[tuple[Buffer, int], ...]
-    copies: tuple[Copy, ...]
     status: int  # the checks of the body are counted from here
 
 
@@ -360,8 +365,6 @@ def buffers_of(step: Step) -> list[Buffer]:
         found |= dict.fromkeys((step.a, step.b, step.c))
     else:
         found |= dict.fromkeys(b for b, _ in step.operands)
-        for copy in step.copies:
-            found |= dict.fromkeys((copy.source, copy.target))
     return list(found)
 
 

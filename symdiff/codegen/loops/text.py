@@ -16,6 +16,7 @@ from symdiff.codegen.loops.program import (
     Index,
     Load,
     Local,
+    Located,
     Nest,
     Operand,
     Program,
@@ -27,34 +28,39 @@ from symdiff.codegen.loops.program import (
     Write,
     Zero,
 )
+from symdiff.codegen.origins import mark
 
 
-def print_program(program: Program, indent: str = "") -> str:
-    """The program, one statement a line: buffers in brackets, loop variables as i, j, k."""
+def print_program(program: Program, indent: str = "", traced: bool = False) -> str:
+    """The program, one statement a line: buffers in brackets, loop variables as i, j, k.
+
+    With `traced`, lines are marked with the `location` of their statement.
+    """
     lines = [f"{indent}program {program.name}, workspace {program.workspace} bytes"]
     for step in program.steps:
-        lines += _Writer(indent + "  ").step(step)
+        lines += _Writer(indent + "  ", traced).step(step)
     return "\n".join(lines)
 
 
 class _Writer:
     """The text of one step."""
 
-    def __init__(self, indent: str) -> None:
+    def __init__(self, indent: str, traced: bool) -> None:
         self.indent = indent
+        self.traced = traced
         self.vars: dict[Var, str] = {}
 
     def step(self, step: Any) -> list[str]:
-        pad = self.indent
+        pad, tail = self.indent, self.mark(step)
         if isinstance(step, Nest):
             lines = self.block(step.block, pad)
             if step.status is not None:
                 lines.append(f"{pad}if {step.status[0].name}: return {step.status[1]}")
             return [f"{pad}nest", *(f"  {line}" for line in lines)]
         if isinstance(step, Zero):
-            return [f"{pad}zero {_buffer(step.buffer)}"]
+            return [f"{pad}zero {_buffer(step.buffer)}{tail}"]
         if isinstance(step, Copy):
-            return [f"{pad}copy {_buffer(step.source)} to {_buffer(step.target)}"]
+            return [f"{pad}copy {_buffer(step.source)} to {_buffer(step.target)}{tail}"]
         if isinstance(step, Gemm):
             a, b = (
                 _buffer(x) + ("'" if t else "")
@@ -62,15 +68,13 @@ class _Writer:
             )
             count = f", {step.batch[0]} times" if step.batch[0] > 1 else ""
             sizes = f"{step.m}x{step.k} by {step.k}x{step.n}"
-            return [f"{pad}{_buffer(step.c)} = {a} @ {b}  ({sizes}{count})"]
+            return [f"{pad}{_buffer(step.c)} = {a} @ {b}  ({sizes}{count}){tail}"]
         assert isinstance(step, Repeat)
         operands = ", ".join(_buffer(b) + (f" by {n}" if n else "") for b, n in step.operands)
         order = "down" if step.reverse else "up"
-        lines = [f"{pad}repeat {step.length} times, counting {order}, with {operands}"]
-        lines.append(print_program(step.body, pad + "  "))
-        return lines + [
-            f"{pad}  copy {_buffer(c.source)} to {_buffer(c.target)}" for c in step.copies
-        ]
+        lines = [f"{pad}repeat {step.length} times, counting {order}, with {operands}{tail}"]
+        lines.append(print_program(step.body, pad + "  ", self.traced))
+        return lines
 
     def block(self, block: Block, pad: str) -> list[str]:
         lines: list[str] = []
@@ -82,8 +86,11 @@ class _Writer:
                 lines.append(f"{pad}for {name} from {low} to {high}:")
                 lines += self.block(s.body, pad + "  ")
             else:
-                lines.append(pad + self.statement(s))
+                lines.append(f"{pad}{self.statement(s)}{self.mark(s)}")
         return lines
+
+    def mark(self, part: Located) -> str:
+        return mark(part.location) if self.traced else ""
 
     def statement(self, s: Any) -> str:
         if isinstance(s, Compute):
