@@ -43,9 +43,9 @@ def back_ends():  # pyright infers the module, which no annotation can name
 
 
 class Drawer(Protocol):
-    """What draws a function, with numbers where a point is given: text that is more than text."""
+    """What draws a function, with numbers where a point is given."""
 
-    def __call__(self, function: Function, at: Any = None) -> str: ...
+    def __call__(self, function: Function, at: Any = None) -> Any: ...
 
 
 def texts():  # as above
@@ -287,7 +287,7 @@ class Function:
         """The function as LaTeX."""
         return texts().latex(self.optimized())
 
-    def graph(self, at: Any = None) -> str:
+    def graph(self, at: Any = None) -> Any:
         """The computation graph, to look at: a `symdiff.view.Drawing`; as text, Graphviz's DOT.
 
         With a point `at`, the arguments by name or in order, it has the values, and the gradients

@@ -80,6 +80,7 @@ def _box(box: Box, place: Point, fold: int | None, source: Source) -> dict[str, 
         "formula": node.formula,
         "at": [round(place[0], 1), round(place[1], 1)],
         "size": [round(box.width, 1), round(box.body[1], 1), round(box.below, 1)],
+        "body": round(box.body[0], 1),
         "fold": fold,
     }
     if box.kind == "output":

@@ -135,6 +135,12 @@ def test_png_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         lecture().png()
 
 
+def test_layout_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    with pytest.raises(sd.UnsupportedError, match="pip install igraph"):
+        lecture().svg()
+
+
 def facts_of(page: str) -> Any:
     found = re.search(r'<script id="facts" type="application/json">(.*?)</script>', page, re.S)
     assert found is not None
