@@ -9,6 +9,8 @@ its value and its derivatives. Every stage of that can be read.
     (6.0, Gradient(x=2.0, y=5.0, z=0.0))
 """
 
+from typing import TYPE_CHECKING, Any
+
 from symdiff import cache, numpy
 from symdiff.api import (
     Cost,
@@ -50,6 +52,9 @@ from symdiff.view import Drawing, draw
 
 Function.drawer = draw
 
+if TYPE_CHECKING:
+    from symdiff import learn as learn
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -82,6 +87,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "debug",
+    "draw",
     "explain",
     "flat",
     "fori_loop",
@@ -102,3 +108,12 @@ __all__ = [
     "vmap",
     "where",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """The room `learn`, loaded when it is first asked for."""
+    if name == "learn":
+        from importlib import import_module
+
+        return import_module("symdiff.learn")
+    raise AttributeError(f"module 'symdiff' has no attribute {name!r}")

@@ -37,7 +37,7 @@ def describe(names: Sequence[str], arguments: Sequence[Any], written: bool = Fal
     taken = set(names)
     specs: list[Spec] = []
     for name, argument in zip(names, arguments, strict=True):
-        tree, found = ir.destructure(argument, name, _is_leaf, taken)
+        tree, found = ir.destructure(argument, name, is_leaf, taken)
         called = [leaf.name for leaf in ir.leaves(tree)]
         if isinstance(tree, ir.Leaf):  # parameters keep their names, whatever these are
             tree, called = ir.Leaf(name), [name]
@@ -46,7 +46,8 @@ def describe(names: Sequence[str], arguments: Sequence[Any], written: bool = Fal
     return specs
 
 
-def _is_leaf(part: Any) -> bool:
+def is_leaf(part: Any) -> bool:
+    """Whether a part of an argument is one array: a list of numbers, unlike one of arrays."""
     return isinstance(part, ir.Type) or (isinstance(part, list) and _is_numbers(cast("Any", part)))
 
 
@@ -128,7 +129,7 @@ def scan(argument: Any, key: list[Any], found: list[Any]) -> None:
             scan(part, key, found)
     elif isinstance(argument, Tracer):
         raise TracedArgument(argument.value.graph)
-    elif isinstance(argument, (tuple, list)) and not _is_leaf(argument):
+    elif isinstance(argument, (tuple, list)) and not is_leaf(argument):
         parts = cast("Sequence[Any]", argument)
         key.append((kind, len(parts)))
         for part in parts:

@@ -17,7 +17,7 @@ from symdiff import autodiff, ir, parser, passes, runtime
 from symdiff.arguments import Arguments, TracedArgument, scan
 from symdiff.donation import matched
 from symdiff.errors import ArgumentError
-from symdiff.ops import OPS, gate, gate_backward
+from symdiff.ops import OPS
 from symdiff.passes import OperationCount
 from symdiff.runtime import Kernel, Operand, Program, Signature
 
@@ -441,7 +441,7 @@ class _Making:
     @cached_property
     def expanded(self) -> ir.Function:
         """The IR in the operations that every back end has."""
-        _require_operations(self.fn)
+        passes.refuse_gates(self.fn)
         with collector_paused():
             return passes.run(passes.LOWERING, self.fn)
 
@@ -537,19 +537,8 @@ def lowering(fn: ir.Function) -> tuple[passes.Pass, ...]:
 
 def lowered(fn: ir.Function) -> ir.Function:
     """`fn`, which has been optimised, in what machine code is made of."""
-    _require_operations(fn)
+    passes.refuse_gates(fn)
     return passes.run(lowering(fn), fn)
-
-
-def _require_operations(fn: ir.Function) -> None:
-    """Nothing, if `fn` is made of operations that can be compiled.
-
-    Raises:
-        UnsupportedError: it has a gate that needs numbers.
-    """
-    for value in fn.live():
-        if value.op in (gate, gate_backward):
-            raise value.attr("use").refusal()
 
 
 def _support() -> str:

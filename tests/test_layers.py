@@ -30,6 +30,7 @@ FLOORS = {
     "graph": 9,
     "debug": 10,
     "view": 10,
+    "learn": 11,
     "__init__": 12,
     "cli": 13,
     "__main__": 14,

@@ -23,17 +23,18 @@ from symdiff.codegen.entry_operands import OUT, READ
 # The fields of the structures below, in order; all have 8 bytes.
 FIELDS: Final = {
     # What a parameter or an output is. `kind` is 0 for one with axes, else that of its number: 1
-    # and 2 for double and float, 3 and 4 for 64 and 32 bits, 5 for a Boolean.
-    "Operand": ("kind", "descr", "nd", "dims", "bytes"),
+    # and 2 for double and float, 3 and 4 for 64 and 32 bits, 5 for a Boolean. `donor` is the number
+    # of the parameter, from 1, whose memory an output takes, and not 0 for that parameter.
+    "Operand": ("kind", "descr", "nd", "dims", "bytes", "donor"),
     # A node of the result's structure, before its children: where it belongs in which other node,
     # the type of a named tuple or null, and the number of children, -1 for a leaf.
     "Node": ("parent", "position", "type", "size"),
     # `call` is @NAME.batch, which returns a status where `checked`; `spare` is scratch memory, null
     # while a call uses it or if there is none; `pack`, if any, makes the result of a flat tuple;
-    # `fail` raises what a status means.
+    # `fail` raises what a status means; `donors` is the number of donated parameters.
     "Table": (
         "inputs", "outputs", "operands", "call", "steps", "checked", "long", "scratch",
-        "spare", "nodes", "node_count", "pack", "fail",
+        "spare", "nodes", "node_count", "pack", "fail", "donors",
     ),
     # A call with everything given; `busy` while it runs without the GIL.
     "Bound": (
@@ -280,12 +281,22 @@ take:
   br i1 %good, label %targets, label %slow
 targets:
   %fresh = icmp eq ptr %out, null
+  %donors.at = $Table.donors(%table)
+  %donors = load i64, ptr %donors.at
+  %donated = icmp ne i64 %donors, 0
+  br i1 %donated, label %donate, label %own
+donate:
+  %disjoint = call i1 @are_apart(ptr %table, ptr %pointers)
+  %taken.fine = and i1 %disjoint, %fresh
+  br i1 %taken.fine, label %new, label %slow
+own:
   br i1 %fresh, label %new, label %given.out
 given.out:
   %suits = call i1 @read_out(ptr %table, ptr %out, ptr %pointers, ptr %objects)
   br i1 %suits, label %keep, label %slow
 new:
-  %made = call i1 @new_outputs(ptr %table, ptr %pointers, ptr %cells, ptr %results)
+  %made = call i1 @new_outputs(ptr %table, ptr %args, ptr %pointers, ptr %cells,
+                               ptr %results)
   br i1 %made, label %keep, label %failed
 keep:
   %scratch.at = $Table.scratch(%table)

@@ -86,6 +86,19 @@ no:
   ret ptr null
 }
 
+; The data of an array that can be read, and written too if it is donated, or null.
+define internal ptr @readable(ptr %object, ptr %operand) {
+entry:
+  %donor.at = $Operand.donor(%operand)
+  %donor = load i64, ptr %donor.at
+  %kept = icmp eq i64 %donor, 0
+  ; contiguous and aligned; writeable, and none whose writing NumPy warns of
+  %mask = select i1 %kept, i32 257, i32 -2147482367
+  %want = select i1 %kept, i32 257, i32 1281
+  %data = call ptr @fits(ptr %object, ptr %operand, i32 %mask, i32 %want)
+  ret ptr %data
+}
+
 ; Where a number is to be read from, which is `cell` for Python's own; null for what does not fit.
 define internal ptr @read_number(ptr %slot, ptr %operand, i64 %kind, ptr %cell) {
 entry:
@@ -93,10 +106,15 @@ entry:
   %type.at = getelementptr i8, ptr %object, i64 8
   %type = load ptr, ptr %type.at
   %is.array = icmp eq ptr %type, @symdiff_ndarray
-  br i1 %is.array, label %array, label %number
+  br i1 %is.array, label %array, label %other
 array:
-  %data = call ptr @fits(ptr %object, ptr %operand, i32 257, i32 257)
+  %data = call ptr @readable(ptr %object, ptr %operand)
   ret ptr %data
+other:
+  %donor.at = $Operand.donor(%operand)
+  %donor = load i64, ptr %donor.at
+  %kept = icmp eq i64 %donor, 0
+  br i1 %kept, label %number, label %no
 number:
   switch i64 %kind, label %boolean [ i64 1, label %real i64 2, label %real i64 3, label %int
                                      i64 4, label %int ]
@@ -166,7 +184,7 @@ body:
   br i1 %is.number, label %number, label %array
 array:
   %object = load ptr, ptr %slot
-  %data = call ptr @fits(ptr %object, ptr %operand, i32 257, i32 257)
+  %data = call ptr @readable(ptr %object, ptr %operand)
   br label %store.if
 number:
   %cell = getelementptr i64, ptr %cells, i64 %i
@@ -285,8 +303,65 @@ no:
   ret i1 false
 }
 
-; New arrays for the outputs with axes, and cells for the others; false with MemoryError set.
-define internal i1 @new_outputs(ptr %table, ptr %pointers, ptr %cells, ptr %results) {
+; Whether no donated argument overlaps another one.
+define internal i1 @are_apart(ptr %table, ptr %pointers) {
+entry:
+  %inputs.at = $Table.inputs(%table)
+  %inputs = load i64, ptr %inputs.at
+  %operands.at = $Table.operands(%table)
+  %operands = load ptr, ptr %operands.at
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %tail ]
+  %more = icmp slt i64 %i, %inputs
+  br i1 %more, label %body, label %yes
+body:
+  %operand = getelementptr %Operand, ptr %operands, i64 %i
+  %donor.at = $Operand.donor(%operand)
+  %donor = load i64, ptr %donor.at
+  %kept = icmp eq i64 %donor, 0
+  br i1 %kept, label %tail, label %donated
+donated:
+  %place = getelementptr ptr, ptr %pointers, i64 %i
+  %data = load ptr, ptr %place
+  %bytes.at = $Operand.bytes(%operand)
+  %bytes = load i64, ptr %bytes.at
+  %end = getelementptr i8, ptr %data, i64 %bytes
+  br label %other
+other:
+  %j = phi i64 [ 0, %donated ], [ %j.next, %next ]
+  %left.over = icmp slt i64 %j, %inputs
+  br i1 %left.over, label %range, label %tail
+range:
+  %first.at = getelementptr ptr, ptr %pointers, i64 %j
+  %first = load ptr, ptr %first.at
+  %described = getelementptr %Operand, ptr %operands, i64 %j
+  %reach.at = $Operand.bytes(%described)
+  %reach = load i64, ptr %reach.at
+  %last = getelementptr i8, ptr %first, i64 %reach
+  %left = icmp ult ptr %first, %end
+  %right = icmp ult ptr %data, %last
+  %overlap = and i1 %left, %right
+  %itself = icmp eq i64 %i, %j
+  %apart = xor i1 %overlap, true
+  %fine = or i1 %itself, %apart
+  br i1 %fine, label %next, label %no
+next:
+  %j.next = add i64 %j, 1
+  br label %other
+tail:
+  %i.next = add i64 %i, 1
+  br label %head
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; The arrays whose memory outputs take, new ones for others with axes, and cells for the rest; false
+; with MemoryError set.
+define internal i1 @new_outputs(ptr %table, ptr %args, ptr %pointers, ptr %cells,
+                                ptr %results) {
 entry:
   %inputs.at = $Table.inputs(%table)
   %inputs = load i64, ptr %inputs.at
@@ -304,6 +379,19 @@ body:
   %operand = getelementptr %Operand, ptr %operands, i64 %position
   %kind = load i64, ptr %operand
   %cell = getelementptr i64, ptr %cells, i64 %position
+  %donor.at = $Operand.donor(%operand)
+  %donor = load i64, ptr %donor.at
+  %fresh = icmp eq i64 %donor, 0
+  br i1 %fresh, label %own, label %taken
+taken:
+  %before = sub i64 %donor, 1
+  %given.at = getelementptr ptr, ptr %args, i64 %before
+  %given = load ptr, ptr %given.at
+  call void @Py_IncRef(ptr %given)
+  %taken.at = getelementptr ptr, ptr %pointers, i64 %before
+  %there = load ptr, ptr %taken.at
+  br label %store
+own:
   %is.number = icmp ne i64 %kind, 0
   br i1 %is.number, label %store, label %array
 array:
@@ -324,8 +412,8 @@ read:
   %data = load ptr, ptr %data.at
   br label %store
 store:
-  %pointer = phi ptr [ %cell, %body ], [ %data, %read ]
-  %result = phi ptr [ null, %body ], [ %made, %read ]
+  %pointer = phi ptr [ %cell, %own ], [ %data, %read ], [ %there, %taken ]
+  %result = phi ptr [ null, %own ], [ %made, %read ], [ %given, %taken ]
   %place = getelementptr ptr, ptr %pointers, i64 %position
   store ptr %pointer, ptr %place
   %result.at = getelementptr ptr, ptr %results, i64 %i

@@ -403,7 +403,8 @@ def emit_value(
         emitter.at(value.location)
     emitter.dtype = args[-1].type.dtype
     operands = [handles[a] for a in args]
-    result = op.emit(emitter, *operands, **dict(value.attrs))
+    attrs = value.attrs
+    result = op.emit(emitter, *operands, **dict(attrs)) if attrs else op.emit(emitter, *operands)
     if isinstance(result, tuple):
         parts[value] = cast("tuple[str, ...]", result)
     else:

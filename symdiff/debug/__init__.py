@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from symdiff import api, passes
+from symdiff import api, ir, passes
 from symdiff.debug.findings import Finding, Operand, backward_findings, forward_findings
 from symdiff.debug.loops import followed
 from symdiff.debug.magnitudes import EXPLODING, VANISHING, Magnitude, magnitudes
@@ -69,9 +69,10 @@ def debug(
                 notes.append(f"no gradients: {error}")
         spoiled = any(finding.reaches for finding in found)
         found += [f for f in backward_findings(nodes) if not (spoiled and f.follows)]
+        leaves = iter([node.value for node in nodes if node.kind == "input"])
         return DebugReport(
             graph,
-            dict(zip(function.parameters, given, strict=True)),
+            {name: ir.build(tree, leaves) for name, tree in function.arguments},
             value,
             gradient,
             tuple(found),

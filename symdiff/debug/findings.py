@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import numpy as np
 
-from symdiff.graph import Node
+from symdiff.graph import Node, Place
 from symdiff.graph.node import brief
+from symdiff.ops import broadcast
 
 _KINDS: Final = ("", "infinity", "NaN")
 _LONGEST: Final = 50  # of what an operand is called, in characters
@@ -36,7 +38,7 @@ class Finding:
     """A NaN or an infinity made from what was none.
 
     Attributes:
-        phase: "input" if it was among the arguments; "forward", "backward".
+        phase: "input" or "constant" if it was among these to begin with; "forward", "backward".
         kind: "NaN" or "infinity".
         node: the operation that made it; for a sum of gradients, the value whose gradient it is.
         operands: the operands of the operation.
@@ -65,9 +67,12 @@ class Finding:
     reaches: bool = True
 
     @property
-    def place(self) -> Any:
-        """Where in the source it was made, a `Place`; None for an argument, and for SymPy."""
-        return None if self.phase == "input" else (self.inside or self.node).place
+    def place(self) -> Place | None:
+        """Where in the source it is made, a `Place`; None for an argument, and for SymPy."""
+        if self.phase == "input":
+            return None
+        nodes = (self.inside or self.node, *self.node.users)  # constants stand where they are used
+        return next((node.place for node in nodes if node.place is not None), None)
 
     @property
     def follows(self) -> bool:
@@ -81,6 +86,10 @@ class Finding:
         element = f" (element {_brackets(self.index)}, {_many(self.count)})" if self.index else ""
         if self.phase == "input":
             yield f"{self.kind} among the arguments: {self.node.name}{element}"
+            return
+        if self.phase == "constant":
+            where = "" if self.place is None else f", {self.place}"
+            yield f"{self.kind} among the constants{where}"
             return
         maker = self.inside or self.node
         place = maker.place
@@ -112,6 +121,8 @@ class Finding:
 
 def called(node: Node) -> str:
     """What the user calls a value: what stands in the source, or the name."""
+    while node.core.op is broadcast:  # which nobody writes
+        (node,) = node.inputs
     place = node.place
     if node.kind != "operation" or place is None or place.column is None:
         return node.name if node.kind != "operation" else node.formula
@@ -134,6 +145,8 @@ def rank(value: Any) -> int:
     """0 for what is finite, 1 with infinities in it, 2 with NaNs."""
     if value is None:
         return 0
+    if isinstance(value, float):  # most nodes have one, and NumPy takes ten times as long
+        return 0 if math.isfinite(value) else 2 if math.isnan(value) else 1
     if isinstance(value, tuple):
         return max(map(rank, cast("tuple[Any, ...]", value)), default=0)
     array = np.asarray(value)
@@ -167,12 +180,14 @@ def forward_findings(nodes: Sequence[Node]) -> list[Finding]:
     found: list[Finding] = []
     for node in nodes:
         here = rank(node.value)
-        if not here or node.kind == "constant":
+        if not here:
             continue
         if here > max((rank(operand.value) for operand in node.inputs), default=0):
             index, count = _worst(node.value)
             reaches = _gets(node, lambda n: n.users, lambda n: n.value, lambda n: n.is_output)
-            phase = "input" if node.kind == "input" else "forward"
+            if node.kind == "constant" and not reaches:
+                continue  # such as the -inf by which a softmax leaves something out
+            phase = "forward" if node.kind == "operation" else node.kind
             found.append(
                 Finding(
                     phase, _KINDS[here], node, _operands(node, index), index, count, reaches=reaches

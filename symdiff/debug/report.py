@@ -45,8 +45,8 @@ class DebugReport:
 
     @property
     def forward(self) -> Finding | None:
-        """What first spoiled the value: the argument or the operation; None if it is finite."""
-        return self._first("input", "forward")
+        """What first spoiled the value: an argument, a constant or an operation; or None."""
+        return self._first("input", "constant", "forward")
 
     @property
     def backward(self) -> Finding | None:

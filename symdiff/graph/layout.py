@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from symdiff import autodiff, ir
 from symdiff.graph.node import Node
@@ -47,32 +47,39 @@ def nodes_of(fn: ir.Function, text: str | None) -> list[Node]:
 
 def _give_names(nodes: Sequence[Node], fn: ir.Function) -> None:
     """Parameters have theirs, other values those that a program gives them, the rest `t1`, ..."""
-    taken = set(fn.param_names)
+    names = _Names(fn.param_names)
     called = {**variables(fn.live()), **fn.graph.names}
     unnamed: list[Node] = []
     for node in nodes:
         name = called.get(node.computed, called.get(node.core, ""))
         if node.kind == "input":
             node.name = node.label
-        elif node.kind == "constant" and node.label not in taken:
-            node.name = _claim(node.label, taken)
+        elif node.kind == "constant" and node.label not in names:
+            node.name = names.claim(node.label)
         elif name:
-            node.name = _claim(name, taken)
+            node.name = names.claim(name)
         else:
             unnamed.append(node)
-    count = 0
     for node in unnamed:
-        count += 1
-        while f"t{count}" in taken:
+        node.name = names.claim("t", "", 1)
+
+
+class _Names:
+    """Names that are taken, and new ones."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._counts: dict[str, int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._taken
+
+    def claim(self, name: str, between: str = "_", first: int = 2) -> str:
+        """`name`, where it may stand alone and is free; else the next one with a number."""
+        free, count = name, self._counts.get(name, first - 1)
+        while free in self._taken or (first == 1 and free == name):
             count += 1
-        node.name = _claim(f"t{count}", taken)
-
-
-def _claim(name: str, taken: set[str]) -> str:
-    """`name`, or with a number after it where it is taken; then it is taken."""
-    free, count = name, 1
-    while free in taken:
-        count += 1
-        free = f"{name}_{count}"
-    taken.add(free)
-    return free
+            free = f"{name}{between}{count}"
+        self._counts[name] = count
+        self._taken.add(free)
+        return free

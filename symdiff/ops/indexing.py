@@ -239,6 +239,8 @@ put_at = define(
     samples=_changed_samples,
     attr_samples=(("axis", 1),),
     note="the first operand with the second at its places; the last one counts where several are",
+    intuition="routes: what is still there gets the upstream gradient of its place; what was "
+    "replaced none",
 )
 
 
@@ -266,4 +268,6 @@ add_at = define(
     samples=_changed_samples,
     attr_samples=(("axis", 1),),
     note="the first operand, plus every element of the second at its place, in their order",
+    intuition="distributes: the first operand gets the upstream gradient, and what was added "
+    "that of its place",
 )

@@ -187,11 +187,11 @@ class _Builder(Context):
         try:
             lazy = bool(self.loops)  # whether branches are built where they are taken
             for node in _outside_choices(root) if lazy else _operands_first(root):
-                graph.location = node.start, node.end
                 leaf = _LEAVES.get(node.kind)
                 if leaf is not None:
                     items.append(leaf(self, node))
                     continue
+                graph.location = node.start, node.end
                 if isinstance(node, Generator):
                     items.append((yield from collect(self, node)))
                     continue
@@ -233,11 +233,13 @@ class _Builder(Context):
         if not math.isfinite(scalar):
             hint = f"the largest {self.dtype} is {'1.8e308' if self.dtype is f64 else '3.4e38'}"
             raise self.fail(f"this number is too large for {self.dtype}", node, hint)
+        self.graph.location = node.start, node.end
         value = self.graph.const(float(scalar), self.type)
         self.numbers_read[text], self.constants[value] = value, scalar
         return value
 
     def boolean(self, node: Node) -> Value:
+        self.graph.location = node.start, node.end
         value = self.graph.const(node.text == "True", BOOL)
         self.constants[value] = np.bool_(node.text == "True")
         return value
@@ -250,6 +252,7 @@ class _Builder(Context):
         """The parameter called so, or pi, seen for the first time."""
         name = node.text
         if name not in self.params:
+            self.graph.location = node.start, node.end
             if name == "pi":
                 value = self.graph.const(math.pi, self.type)
                 self.constants[value] = self.dtype.numpy.type(math.pi)

@@ -26,6 +26,13 @@ from symdiff.parser.tracer import Tracer
 # Functions of whole numbers that are whole numbers.
 _WHOLE: Final = frozenset({"abs", "sign", "min", "max", "square", "clip", "mod", "floor_div"})
 
+# What is called most, with a value of the formula's own type: nothing has to be converted.
+_OF_ONE_NUMBER: Final = frozenset(
+    name
+    for name, entry in FUNCTIONS.items()
+    if entry.least == entry.most == 1 and not entry.conditions and name not in CALLABLE
+)
+
 
 def call(b: Context, node: Node, operands: Sequence[Item]) -> Item:
     """The function that `node` calls, of its operands.
@@ -36,6 +43,8 @@ def call(b: Context, node: Node, operands: Sequence[Item]) -> Item:
     name = node.text
     if name in b.gates:
         return call_gate(b, b.gates[name], node, operands)
+    if len(operands) == 1 and operands[0].type is b.type and name in _OF_ONE_NUMBER:
+        return FUNCTIONS[name].build(operands[0])  # type: ignore[arg-type]
     if name == "Piecewise":
         return piecewise(b, node, operands)
     entry = FUNCTIONS.get(name)

@@ -10,6 +10,7 @@ from symdiff.passes.cost import OperationCount, count_operations, operations_of
 from symdiff.passes.dtype import as_dtype
 from symdiff.passes.expand import expand
 from symdiff.passes.fast_math import fast_math
+from symdiff.passes.gates import refuse_gates
 from symdiff.passes.groups import group_calls
 from symdiff.passes.loops import inline_custom, inside, map_bodies
 from symdiff.passes.pipeline import Pass, run
@@ -35,6 +36,7 @@ LOWERING: Final[tuple[Pass, ...]] = (expand,)
 __all__ = [
     "LOWERING", "PIPELINE", "OperationCount", "Pass", "as_dtype", "contract",
     "count_operations", "expand", "fast_math", "group_calls", "inline_custom", "inside",
-    "map_bodies", "operations_of", "pair_and_schedule", "pair_sincos", "peak_live", "reduce_powers",
-    "run", "schedule", "simplification", "simplify", "simplify_loops", "stabilize",
+    "map_bodies", "operations_of", "pair_and_schedule", "pair_sincos", "peak_live",
+    "reduce_powers", "refuse_gates", "run", "schedule", "simplification", "simplify",
+    "simplify_loops", "stabilize",
 ]  # fmt: skip

@@ -49,8 +49,6 @@ def _products(values: Iterable[Value]) -> set[Value]:
     """The values that are, or have as a term, a product that was rounded by itself."""
     found: set[Value] = set()
     for value in values:
-        if value.op is mul or (
-            value.op in _TRANSPARENT and any(argument in found for argument in value.args)
-        ):
+        if value.op is mul or (value.op in _TRANSPARENT and not found.isdisjoint(value.args)):
             found.add(value)
     return found

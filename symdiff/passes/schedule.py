@@ -66,7 +66,11 @@ def _scheduled(fn: Function, visit: Visit | None) -> Function:
     known = copy_params(graph, fn)
     params = tuple(known.values())
     graph.take(order, known, visit, PAIRED)
-    return Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)
+    made = Function(fn.name, params, tuple([known[v] for v in fn.outputs]), fn.result)
+    # All that is in the new graph is needed, except for parameters that were not before.
+    used = set(fn.live())
+    computed = graph.values[len(params) :]
+    return made.knowing_live([*(known[p] for p in fn.params if p in used), *computed])
 
 
 def _register_need(fn: Function) -> list[int]:

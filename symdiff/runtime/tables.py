@@ -41,12 +41,14 @@ def _structure(name: str, fields: Sequence[str]) -> type[ctypes.Structure]:
     return type(name, (ctypes.Structure,), {"_fields_": members})
 
 
-OperandFields: Final = _structure("OperandFields", ("kind", "descr", "nd", "dims", "bytes"))
+OperandFields: Final = _structure(
+    "OperandFields", ("kind", "descr", "nd", "dims", "bytes", "donor")
+)
 NodeFields: Final = _structure("NodeFields", ("parent", "position", "type", "size"))
 TableFields: Final = _structure(
     "TableFields",
     ("inputs", "outputs", "operands", "call", "steps", "checked", "long", "scratch",
-     "spare", "nodes", "node_count", "pack", "fail"),
+     "spare", "nodes", "node_count", "pack", "fail", "donors"),
 )  # fmt: skip
 BoundFields: Final = _structure(
     "BoundFields",
@@ -119,6 +121,9 @@ class Table:
         self._kept: list[Any] = [code, fail]
         for place, operand in zip(self._operands, operands, strict=False):
             self._describe(place, operand)
+        for output, param in program.donated:
+            self._operands[param].donor = param + 1
+            self._operands[len(program.params) + output].donor = param + 1
         nodes, self._pack = _nodes(program.result, self._kept)
         self._nodes = (NodeFields * len(nodes))(*nodes)
         self._steps = (ctypes.c_int64 * max(1, len(operands)))()
@@ -141,6 +146,7 @@ class Table:
             node_count=len(nodes),
             pack=0 if self._pack is None else id(self._pack),
             fail=id(fail),
+            donors=len(program.donated),
         )
         self.address = ctypes.addressof(self._fields)
 
@@ -160,7 +166,6 @@ def suits(program: Program) -> bool:
     return (
         available()
         and program.team is None
-        and not program.donated
         and len(operands) + len(ir.branches(program.result)) <= _OPERANDS
         and all(o.dtype is np.dtype(o.dtype.name) and o.dtype.name in _KINDS for o in operands)
     )

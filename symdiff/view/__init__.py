@@ -1,5 +1,5 @@
 """Computation graphs to look at: SVG, PNG, DOT, and a page that steps through them."""
 
-from symdiff.view.drawing import SUFFIXES, Drawing, draw
+from symdiff.view.drawing import Drawing, draw
 
-__all__ = ["SUFFIXES", "Drawing", "draw"]
+__all__ = ["Drawing", "draw"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -17,7 +18,6 @@ from symdiff.view.picture import Picture, picture
 from symdiff.view.png import png
 from symdiff.view.svg import DARK, LIGHT, svg
 
-SUFFIXES: Final = (".svg", ".html", ".png", ".dot")
 FRAME: Final = "width:100%;height:560px;border:0"
 
 
@@ -82,10 +82,15 @@ class Drawing(str):
             ArgumentError: it ends in something else.
         """
         path = Path(path)
-        makers = dict(zip(SUFFIXES, (self.svg, self.html, self.png, lambda: self.dot), strict=True))
+        makers: dict[str, Callable[[], str | bytes]] = {
+            ".svg": self.svg,
+            ".html": self.html,
+            ".png": self.png,
+            ".dot": lambda: self.dot,
+        }
         make = makers.get(path.suffix.lower())
         if make is None:
-            raise ArgumentError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
+            raise ArgumentError(f"{path}: expected a name that ends in {', '.join(makers)}")
         content = make()
         data = content if isinstance(content, bytes) else content.encode()
         path.write_bytes(data)
@@ -113,6 +118,10 @@ def draw(function: Function, at: Any = None) -> Drawing:
         NeedsShapes: the operations depend on shapes, and `at` does not give them.
         ArgumentError, ShapeError: `at` does not fit the parameters.
         DifferentiationError: an operation has no derivative rule.
+
+        >>> import symdiff as sd
+        >>> [wire.gradient for wire in draw(sd.function("x*y"), [2, 3]).picture.wires]
+        ['3', '2', '1']
     """
     if at is None:
         _ = function.ir  # which says what to do where shapes are missing

@@ -26,10 +26,12 @@ def number_text(value: Any) -> str:
     >>> number_text(-0.000123456), number_text(6.0), number_text(True), number_text(float("-inf"))
     ('−0.0001235', '6', 'true', '−∞')
     """
-    if isinstance(value, (bool, np.bool_)):
+    if isinstance(value, np.generic):
+        value = cast("Any", value).item()
+    if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, np.integer)) and abs(int(value)) < 10**9:
-        return str(int(value)).replace("-", "−")
+    if isinstance(value, int) and abs(value) < 10**9:
+        return str(value).replace("-", "−")
     number = float(value)
     if math.isnan(number):
         return "NaN"

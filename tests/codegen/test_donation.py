@@ -390,6 +390,29 @@ def test_an_index_out_of_range_in_a_loop() -> None:
     assert kernel(x, np.ones((3, 4)), [0, 1, 2]).tolist() == [4.0] * 4
 
 
+def test_a_table_that_a_loop_changes() -> None:
+    def step(table: Any, rows: Any) -> Any:
+        return sd.scan(lambda t, r: (sd.numpy.put(t, r, 2 * t[r]), np.sum(t[r])), table, rows)
+
+    kernel = sd.compile(step, args={"table": "f64[1000,4]", "rows": "i64[6]"})
+    assert copies(kernel) == ["  copy in0[4000] to out0[4000]"]  # before the loop, not in it
+    table, rows = np.ones((1000, 4)), np.array([3, 1, 3, 999, 3, 1])
+    changed, sums = kernel(table, rows)
+    expected = np.ones((1000, 4))
+    np.multiply.at(expected, rows, 2.0)
+    assert_array_equal(changed, expected)
+    assert sums.tolist() == [4, 4, 8, 4, 16, 8]
+
+
+def test_carries_of_each_other() -> None:
+    def fibonacci(a: Any, b: Any) -> Any:
+        return sd.fori_loop(0, 10, lambda i, c: (c[1], c[0] + c[1]), (a, b))
+
+    kernel = sd.compile(fibonacci, args={"a": "f64[3]", "b": "f64[3]"})
+    a, b = kernel(np.zeros(3), np.ones(3))
+    assert (a.tolist(), b.tolist()) == ([55] * 3, [89] * 3)
+
+
 # Other code.
 
 
@@ -425,6 +448,10 @@ def test_by_threads() -> None:
     given = [a.copy() for a in args]
     for result, wanted in zip(kernel(*given), sd.compile(step, args=types)(*args), strict=True):
         assert_allclose(result, wanted, rtol=1e-11)
+    assert_allclose(given[0], args[0] - 0.5 * np.exp(args[1]), rtol=1e-13, atol=1e-13)
+    given = [a.copy() for a in args]
+    results = kernel.bind(*given)()
+    assert results[0] is given[0]
     assert_allclose(given[0], args[0] - 0.5 * np.exp(args[1]), rtol=1e-13, atol=1e-13)
 
 

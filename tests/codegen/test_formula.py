@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -175,7 +174,7 @@ def test_long_expressions_are_split() -> None:
 
 
 @pytest.mark.parametrize("kind", ["chain", "nested", "shared"])
-def test_large_graphs_take_seconds(kind: str) -> None:
+def test_large_graphs_become_short_lines(kind: str) -> None:
     graph = Graph()
     x = graph.param("x", F64)
     value = add(x, 1.0)
@@ -184,9 +183,7 @@ def test_large_graphs_take_seconds(kind: str) -> None:
             value = add(value, mul(x, float(i)))
         else:
             value = ops.sin(value) if kind == "nested" else mul(value, ops.cos(value))
-    start = time.perf_counter()
     text = formula(Function("f", (x,), (value,)))
-    assert time.perf_counter() - start < 20
     assert max(map(len, text.splitlines())) <= 120
     assert len(text) < 10_000_000
 

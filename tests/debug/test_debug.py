@@ -11,6 +11,8 @@ import pytest
 import sympy
 
 import symdiff as sd
+from symdiff.debug import Finding
+from symdiff.graph import Place
 
 
 def program(planted: str, count: int = 200, at: int = 100) -> str:
@@ -22,10 +24,15 @@ def program(planted: str, count: int = 200, at: int = 100) -> str:
     return "\n".join([*named, " + ".join(f"s{k}" for k in range(len(lines)))])
 
 
-def located(source: str, spot: str) -> tuple[int, int]:
-    """The line and the column of `spot`, both counted from 1."""
-    (line,) = [k for k, text in enumerate(source.split("\n"), 1) if spot in text]
-    return line, source.split("\n")[line - 1].index(spot) + 1
+def located(source: str, part: str) -> tuple[int, int]:
+    """The line and the column of `part`, both counted from 1."""
+    (line,) = [k for k, text in enumerate(source.split("\n"), 1) if part in text]
+    return line, source.split("\n")[line - 1].index(part) + 1
+
+
+def spot(found: Finding) -> Place:
+    assert found.place is not None
+    return found.place
 
 
 def test_a_nan_in_the_middle_forward() -> None:
@@ -35,8 +42,8 @@ def test_a_nan_in_the_middle_forward() -> None:
     found = report.forward
     assert found is not None
     assert (found.phase, found.kind, found.node.op) == ("forward", "NaN", "log")
-    assert (found.place.line, found.place.column) == located(source, "log(x - y)")
-    assert found.place.text == "log(x - y)"
+    assert (spot(found).line, spot(found).column) == located(source, "log(x - y)")
+    assert spot(found).text == "log(x - y)"
     assert [(o.node.op, o.value) for o in found.operands] == [("sub", -1.0)]
     assert math.isnan(report.value)
     assert not report
@@ -56,11 +63,11 @@ def test_another_one_only_backward() -> None:
     first, second = report.findings
     assert report.backward is first
     assert (first.phase, first.kind, first.node.op) == ("backward", "infinity", "sqrt")
-    assert (first.place.line, first.place.column) == located(source, "sqrt((x - y)**2)")
+    assert (spot(first).line, spot(first).column) == located(source, "sqrt((x - y)**2)")
     assert (first.upstream, first.local) == (1.0, math.inf)
     assert [o.value for o in first.operands] == [0.0]
     line, column = located(source, "(x - y)**2")
-    assert (second.kind, second.place.line, second.place.column) == ("NaN", line, column)
+    assert (second.kind, spot(second).line, spot(second).column) == ("NaN", line, column)
     assert (second.upstream, second.local) == (math.inf, 0.0)
     assert report.gradient is not None
     assert math.isnan(report.gradient["x"])
@@ -77,6 +84,15 @@ def test_what_the_arguments_have_is_told_as_such() -> None:
     assert "NaN among the arguments: y" in str(report)
     array = sd.debug(lambda x: np.sum(x * x))(np.array([1.0, math.inf, math.inf]))
     assert "infinity among the arguments: x (element [1], the first of 2)" in str(array)
+
+
+def test_constants() -> None:
+    report = sd.debug(lambda x: x - np.inf)(1.0)
+    assert report.forward is not None
+    assert (report.forward.phase, report.finite) == ("constant", False)
+    assert f"infinity among the constants, {__file__}, line " in str(report)
+    masked = sd.debug(lambda x: np.exp(np.where(x > 0, x, -np.inf)))
+    assert not masked(-1.0).findings
 
 
 def test_what_is_selected_away_is_no_trouble() -> None:
@@ -104,11 +120,17 @@ def test_elements_of_arrays() -> None:
     found = report.forward
     assert found is not None
     assert (found.index, found.count, found.operands[0].value) == ((1, 1), 1, -3.0)
-    assert found.place.line == inspect.getsourcelines(f)[1] + 1
-    assert found.place.text == "np.sqrt(x)"
+    assert spot(found).line == inspect.getsourcelines(f)[1] + 1
+    assert spot(found).text == "np.sqrt(x)"
     back = sd.debug(f)(np.array([4.0, 0.0])).backward
     assert back is not None
     assert (back.index, back.upstream, back.local) == ((1,), 1.0, math.inf)
+
+
+def test_what_is_broadcast_is_called_what_it_was() -> None:
+    report = sd.debug(lambda x: np.sum(x / np.sum(x)))([0.0, 0.0])
+    assert "  operands: x = 0, np.sum(x) = 0\n" in str(report)
+    assert str(report).startswith("f at x=[0.0, 0.0]\n")
 
 
 def test_loops_tell_step_and_operation() -> None:
@@ -125,7 +147,7 @@ def test_loops_tell_step_and_operation() -> None:
     assert (found.node.op, found.step) == ("scan", 3)
     assert found.inside is not None
     assert found.inside.op == "sqrt"
-    assert found.place.line == inspect.getsourcelines(f)[1] + 3
+    assert spot(found).line == inspect.getsourcelines(f)[1] + 3
     assert found.operands[0].value == pytest.approx(-0.5993, abs=1e-4)
     assert "in step 3 of the loop" in str(report)
     backwards = sd.debug(lambda x: sd.scan(lambda c, a: (np.sqrt(c - a), c), 2.0, x, reverse=True))
@@ -146,7 +168,7 @@ def test_custom_derivatives_and_gates_that_fail_backward() -> None:
     report = sd.debug("x + inverse(x*y)", gates={"inverse": Inverse})(0.0, 1.0)
     found = report.backward
     assert found is not None
-    assert (found.node.label, found.kind, found.place.column) == ("Inverse", "infinity", 5)
+    assert (found.node.label, found.kind, spot(found).column) == ("Inverse", "infinity", 5)
 
     @sd.custom_vjp
     def f(x: Any) -> Any:
@@ -254,7 +276,7 @@ def test_gradients_of_gradients_have_places() -> None:
     report = sd.debug(sd.grad("y*sqrt(x)"))(1.0, 0.0)
     found = report.forward
     assert found is not None
-    assert found.place.text == "sqrt(x)"
+    assert spot(found).text == "sqrt(x)"
 
 
 def test_what_has_no_gradient() -> None:

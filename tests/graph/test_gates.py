@@ -155,6 +155,24 @@ def test_compiling_it_says_why_not(compiled: Any) -> None:
     assert "sd.ComputationGraph" in message
 
 
+def test_gates_in_loops() -> None:
+    bump = sd.gate(SineAboveZero)
+
+    def f(x: Any) -> Any:
+        return sd.fori_loop(0, 3, lambda _, c: 1.1 * bump(c), x)
+
+    graph = sd.ComputationGraph(f)
+    value, slope = 0.7, 1.0
+    for _ in range(3):
+        value, slope = 1.1 * math.sin(value), 1.1 * math.cos(value) * slope
+    assert graph.forward(0.7) == pytest.approx(value)
+    assert graph.backward() == {"x": pytest.approx(slope)}
+    with pytest.raises(sd.UnsupportedError, match="SineAboveZero cannot be compiled"):
+        sd.grad(f)(0.7)
+    with pytest.raises(sd.UnsupportedError, match="gate cannot be batched"):
+        sd.vmap(bump)(np.ones(3))
+
+
 def test_it_prints_and_cannot_be_differentiated_forward() -> None:
     fn = sd.function("bump(x)", gates=GATES)
     assert "<gate SineAboveZero>" in str(fn)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import symdiff as sd
 from symdiff import autodiff, ops, passes
-from symdiff.ir import F64, Function, Graph, Value, f32, interpret, print_function, verify
+from symdiff.ir import F64, Function, Graph, Value, f32, interpret, live, print_function, verify
 from symdiff.ops.bodies import flat_tree
 
 POINTS = [
@@ -60,7 +60,10 @@ def test_pairing_while_scheduling_is_scheduling_what_was_paired(fn: Function) ->
     waves = [ops.sin(x), ops.cos(x), ops.cos(y), *(f(fn.outputs[0]) for f in (ops.cos, ops.sin))]
     both = Function("f", fn.params, (*fn.outputs, *waves))
     expected = passes.schedule(passes.pair_sincos(both))
-    assert print_function(passes.pair_and_schedule(both)) == print_function(expected)
+    found = passes.pair_and_schedule(both)
+    assert print_function(found) == print_function(expected)
+    assert found.live() == live(found.outputs)
+    assert expected.live() == live(expected.outputs)
 
 
 @given(fn=functions())

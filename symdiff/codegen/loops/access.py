@@ -33,7 +33,7 @@ def read_by(step: Step) -> set[Buffer]:
     if isinstance(step, Gemm):
         return {step.a, step.b}
     given = step.operands[: len(step.body.params)]
-    return {buffer for buffer, _ in given} | {copy.source for copy in step.copies}
+    return {buffer for buffer, _ in given}
 
 
 def written_by(step: Step) -> set[Buffer]:
@@ -47,7 +47,7 @@ def written_by(step: Step) -> set[Buffer]:
     if isinstance(step, Gemm):
         return {step.c}
     made = step.operands[len(step.body.params) :]
-    return {buffer for buffer, _ in made} | {copy.target for copy in step.copies}
+    return {buffer for buffer, _ in made}
 
 
 def _touched(nest: Nest, kind: type[Load | Store]) -> set[Buffer]:
@@ -75,8 +75,7 @@ def with_buffers(step: Step, instead: Mapping[Buffer, Buffer]) -> Step:
         return replace(step, buffer=new(step.buffer))
     if isinstance(step, Repeat):
         operands = tuple((new(buffer), move) for buffer, move in step.operands)
-        copies = tuple(Copy(new(c.source), new(c.target)) for c in step.copies)
-        return replace(step, operands=operands, copies=copies)
+        return replace(step, operands=operands)
     for s in statements(step.block):
         if isinstance(s, (Load, Store)):
             s.buffer = new(s.buffer)

@@ -7,7 +7,6 @@ from functools import partial
 from math import prod
 from typing import Any
 
-from symdiff.codegen.loops.access import read_by
 from symdiff.codegen.loops.columns import copy_columns, turn_scratch
 from symdiff.codegen.loops.donation import donate
 from symdiff.codegen.loops.evaluate import Evaluator, Memory, MustStore, Scope
@@ -30,6 +29,7 @@ from symdiff.codegen.loops.program import (
     Var,
     Zero,
 )
+from symdiff.codegen.loops.replaced import Replacements
 from symdiff.codegen.loops.shapes import Place
 from symdiff.codegen.loops.values import (
     CHANGES,
@@ -41,7 +41,7 @@ from symdiff.codegen.loops.values import (
 )
 from symdiff.errors import UnsupportedError
 from symdiff.ir import CONST, ITEM, Function, TupleType, Value, use_counts
-from symdiff.ops import OPS, add
+from symdiff.ops import OPS
 from symdiff.ops.structure import borders, reduced_axes
 
 _GATHERS = (OPS["gather"], OPS["scatter_add"], *CHANGES)
@@ -86,8 +86,7 @@ class _Builder:
     ) -> None:
         self.fn = fn
         self.blas = blas
-        self.donated = dict(donated)
-        self.replaced: dict[Buffer, Value] = {}  # parameters, by the buffers of their new values
+        self.replaced = Replacements(fn, donated)
         self.result = Program(fn.name)
         self.memory = Memory({})
         self.items: list[Any] = []  # trees, and values that are steps of their own
@@ -104,7 +103,7 @@ class _Builder:
         for value in self.live:
             if value.op is ITEM:
                 self.items_of.setdefault(value.args[0], {})[value.attr("index")] = value
-        self.stored = stored_values(fn, {*extra, *self.changed_elements()})
+        self.stored = stored_values(fn, {*extra, *self.replaced.elements()})
 
     def program(self) -> Program:
         self.make_buffers()
@@ -115,7 +114,7 @@ class _Builder:
             if value.op in _GATHERS and later.isdisjoint(scattered(value)[1]):
                 self.check_indices(value)
         needed: dict[Value, None] = {}  # memory; all are found that can be in one round
-        for value in self.updates_last():
+        for value in self.replaced.late(self.live):
             try:
                 self.place(value)
             except MustStore as found:
@@ -139,33 +138,9 @@ class _Builder:
         copy_columns(self.result)
         turn_scratch(self.result)
         drop_unread(self.result)
-        params = self.memory.buffers
-        donate(self.result, {buffer: params[param] for buffer, param in self.replaced.items()})
+        donate(self.result, self.replaced.buffers(self.memory.buffers))
         plan(self.result)
         return self.result
-
-    def changed_elements(self) -> list[Value]:
-        """The elements that go into donated arrays: computed before the first one is written."""
-        found: list[Value] = []
-        for output in self.donated:
-            value = self.fn.outputs[output]
-            while value.op in CHANGES:
-                if value.args[1].args:
-                    found.append(value.args[1])
-                value = value.args[0]
-        return found
-
-    def updates_last(self) -> list[Value]:
-        """The values of the function, those that come from the new value of a parameter last.
-
-        Nothing reads the old values any more when these are written then, or not much.
-        """
-        new = {self.fn.outputs[output] for output in self.donated}
-        late: dict[Value, None] = {}
-        for value in self.live:
-            if (value in new and value.args) or any(arg in late for arg in value.args):
-                late[value] = None
-        return [*(value for value in self.live if value not in late), *late]
 
     def place(self, value: Value) -> None:
         """Put what computes `value` into the program, if that is not done where it is used."""
@@ -196,10 +171,8 @@ class _Builder:
         self.copies: list[tuple[Value, Buffer]] = []
         for i, output in enumerate(self.fn.outputs):
             buffer = self.buffer(output, f"out{i}", "output", i)
-            if i in self.donated:
-                self.replaced[buffer] = self.fn.params[self.donated[i]]
-            if self.replaced.get(buffer) is output:
-                pass  # the parameter as it is
+            if self.replaced.note(i, buffer):
+                pass  # it is there already
             elif output in buffers or output.op is CONST:
                 self.copies.append((output, buffer))
             else:
@@ -323,31 +296,8 @@ class _Builder:
 
     def into_tree(self, root: Root, position: dict[Value, int], barrier: int) -> None:
         """Put `root` into the loops of others, or into loops of its own."""
-        param = self.replaced.get(root.buffer) if root.buffer else None
-        if param is not None:  # what reads the old values comes before
-            readers = (at for at, item in enumerate(self.items) if self.is_read(param, item))
-            barrier = max(barrier, *readers, 0)
-        suits = partial(self.suits, root) if self.replaced else _any_tree
-        arrange(self.items, root, position, barrier, suits)
-
-    def is_read(self, param: Value, item: Any) -> bool:
-        """Whether a tree, or one of some steps, reads a parameter."""
-        if isinstance(item, Tree):
-            return any(param in root.reads for root in item.roots())
-        return any(self.memory.buffers[param] in read_by(step) for step in item)
-
-    def suits(self, root: Root, tree: Tree) -> bool:
-        """Whether `root` and those in `tree` read no parameter but where its new value goes."""
-        for other in tree.roots():
-            for writer, reader in ((root, other), (other, root)):
-                param = self.replaced.get(writer.buffer) if writer.buffer else None
-                if (
-                    param is not None
-                    and param in reader.reads
-                    and not _along(writer, reader, param)
-                ):
-                    return False
-        return True
+        barrier = max(barrier, self.replaced.first(root, self.items, self.memory.buffers))
+        arrange(self.items, root, position, barrier, partial(self.replaced.suits, root))
 
     def record(self, root: Root) -> None:
         """Find out what `root` reads, by evaluating one element of it."""
@@ -435,7 +385,7 @@ class _Builder:
         return [Gemm(a, b, buffers[value], m, n, k, transposed, batch)]
 
     def repeat(self, value: Value) -> list[Step]:
-        """The loop of a scan; carries go from one buffer to another and are copied back."""
+        """The loop of a scan; the next carries take the memory of the ones before them."""
         body: Function = value.attr("body")
         carries, inputs = value.attr("carries"), value.attr("inputs")
         length = value.attr("length")
@@ -460,27 +410,13 @@ class _Builder:
         operands: list[tuple[Buffer, int]] = [(t, 0) for t in targets[:carries]]
         for i, arg in enumerate(value.args[carries:]):
             operands.append((self.operand(arg), arg.type.size // length if i < inputs else 0))
-        copies: list[Copy] = []
-        same: list[tuple[int, int]] = []  # carries that stay where they are
-        uses = use_counts(body)
-        for i in range(carries):
-            output, target = body.outputs[i], targets[i]
-            if output is body.params[i] or _adds_in_place(output, body.params[i], uses):
-                operands.append((target, 0))
-                same.append((i, i))
-                continue
-            made = Buffer(f"next{value.index}_{i}", target.dtype, target.size, "scratch")
-            self.result.scratch.append(made)
-            operands.append((made, 0))
-            copies.append(Copy(made, target))
+        operands += [(target, 0) for target in targets[:carries]]
         operands += [(target, target.size // length) for target in targets[carries:]]
-        inner = build_program(body, self.blas, same)
+        inner = build_program(body, self.blas, [(i, i) for i in range(carries)])
         inner.name = f"{self.fn.name}.body{value.index}"
         offset = len(self.result.checks)
         self.result.checks += inner.checks
-        steps.append(
-            Repeat(inner, length, value.attr("reverse"), tuple(operands), tuple(copies), offset)
-        )
+        steps.append(Repeat(inner, length, value.attr("reverse"), tuple(operands), offset))
         return steps
 
     def copy_outputs(self) -> None:
@@ -525,31 +461,5 @@ class _Builder:
         return NestBuilder(evaluator).build(tree)
 
 
-def _any_tree(tree: Tree) -> bool:
-    return True
-
-
-def _along(writer: Root, reader: Root, param: Value) -> bool:
-    """Whether one root reads the elements of `param` in the order in which another writes them."""
-    if writer.kind != "map" or writer.start:
-        return False
-    for place in reader.reads[param]:
-        if place is None:
-            return False
-        for axis, extent in enumerate(param.type.shape):
-            level = writer.axes.index(axis)
-            if extent == 1:
-                continue
-            same = level < len(reader.vars) and Affine(0, ((reader.vars[level], 1),))
-            if place[axis] != same:
-                return False
-    return True
-
-
 def _is_zero(value: Value) -> bool:
     return value.literal is not None and not any(value.literal.data)
-
-
-def _adds_in_place(output: Value, param: Value, uses: dict[Value, int]) -> bool:
-    """Whether the next carry is the carry plus something, so that it can be added where it is."""
-    return output.op is add and param in output.args and uses.get(param) == 1

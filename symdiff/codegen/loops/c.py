@@ -134,8 +134,6 @@ class _Writer:
         )
         lines = [head, f"    int status = {name}({', '.join(passed)});"]
         lines.append(f"    if (status) return status + {step.status};")
-        for copy in step.copies:
-            lines += [f"    {line}" for line in self.step(copy, names, program, workspace)]
         return [*lines, "}"]
 
 

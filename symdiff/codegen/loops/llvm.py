@@ -180,7 +180,10 @@ class ProgramWriter:
         return elements * buffer.dtype.itemsize * self.lanes
 
     def copy(self, b: LLVMEmitter, source: str, target: str, buffer: Buffer) -> None:
-        size = self.bytes(buffer, buffer.size)
+        self.move(b, source, target, str(self.bytes(buffer, buffer.size)))
+
+    def move(self, b: LLVMEmitter, source: str, target: str, size: str) -> None:
+        """Copy so many bytes, of memory that may overlap."""
         self.declarations["memcpy"] = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
         arguments = f"ptr {target}, ptr {source}, i64 {size}, i1 false"
         b.lines.append(f"  call void @llvm.memmove.p0.p0.i64({arguments}){b.origin}")
@@ -230,8 +233,6 @@ class ProgramWriter:
                 pointer = b.put(f"getelementptr i8, ptr {pointer}, i64 {distance}")
             passed.append(f"ptr {pointer}")
         status = b.put(f"call i64 @{name}({', '.join([*passed, f'ptr {rest}'])})")
-        for copy in step.copies:
-            self.copy(b, pointers[copy.source], pointers[copy.target], copy.source)
         fine = b.put(f"icmp eq i64 {status}, 0")
         b.lines += [f"  br i1 {fine}, label %{label}.next, label %{label}.bad", f"{label}.bad:"]
         moved = b.put(f"add i64 {status}, {step.status}")

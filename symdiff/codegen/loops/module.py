@@ -120,7 +120,9 @@ def _c(writer: ProgramWriter, program: Program, symbol: str) -> None:
         workspace = b.put(f"alloca [{max(8, program.workspace)} x i8], align 64")
     for output, param in replaced(program).items():
         source, target = pointers[param], pointers[len(program.params) + output]
-        writer.copy(b, source, target, program.params[param])
+        same = b.put(f"icmp eq ptr {source}, {target}")
+        size = writer.bytes(program.params[param], program.params[param].size)
+        writer.move(b, source, target, b.put(f"select i1 {same}, i64 0, i64 {size}"))
     arguments = ", ".join(f"ptr {p}" for p in [*pointers, workspace])
     b.put(f"call i64 @{symbol}.body({arguments})")
     if heap:

@@ -257,15 +257,13 @@ class Repeat(Located):
     """A loop over a program: the body of a scan.
 
     `operands` are the buffers for the parameters and outputs of `body`, in order, with the number
-    of elements to move on by after each step (from the end, if `reverse`). `copies` are done
-    after each step.
+    of elements to move on by after each step (from the end, if `reverse`).
     """
 
     body: Program
     length: int
     reverse: bool
     operands: tuple[tuple[Buffer, int], ...]
-    copies: tuple[Copy, ...]
     status: int  # the checks of the body are counted from here
 
 
@@ -367,8 +365,6 @@ def buffers_of(step: Step) -> list[Buffer]:
         found |= dict.fromkeys((step.a, step.b, step.c))
     else:
         found |= dict.fromkeys(b for b, _ in step.operands)
-        for copy in step.copies:
-            found |= dict.fromkeys((copy.source, copy.target))
     return list(found)
 
 

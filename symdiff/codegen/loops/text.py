@@ -74,9 +74,7 @@ class _Writer:
         order = "down" if step.reverse else "up"
         lines = [f"{pad}repeat {step.length} times, counting {order}, with {operands}{tail}"]
         lines.append(print_program(step.body, pad + "  ", self.traced))
-        return lines + [
-            f"{pad}  copy {_buffer(c.source)} to {_buffer(c.target)}{tail}" for c in step.copies
-        ]
+        return lines
 
     def block(self, block: Block, pad: str) -> list[str]:
         lines: list[str] = []

@@ -37,7 +37,7 @@ def of_step(step: Step) -> int:
     if isinstance(step, Gemm):
         return step.batch[0] * (step.m * step.n * step.k // 4 + _PER_CALL)
     assert isinstance(step, Repeat)
-    return step.length * (of_program(step.body) + sum(of_step(c) for c in step.copies))
+    return step.length * of_program(step.body)
 
 
 def of_block(block: Block) -> int:

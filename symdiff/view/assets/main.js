@@ -149,4 +149,4 @@ goTo(now.step);
 if (boxes.length > LARGE) foldLarge();
 else fitAll();
 listen();
-return { now, view, steps, boxes, wires, goTo, goToBox, foldLarge, unfoldAll, toggleFold };
+return { now, view, steps, boxes, wires, bounds, goTo, goToBox, foldLarge, unfoldAll, toggleFold };

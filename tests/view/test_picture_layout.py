@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations, pairwise
 
 import pytest
@@ -68,8 +69,7 @@ def test_random_formulas(fn: ir.Function) -> None:
 
 
 @pytest.mark.parametrize("draw", [lecture, layer])
-def test_examples(draw: object) -> None:
-    assert callable(draw)
+def test_examples(draw: Callable[[], sd.Drawing]) -> None:
     assert_tidy(draw().picture)
 
 

@@ -1,0 +1,89 @@
+"""Gradients cut down to size, against steps that explode.
+
+>>> import numpy as np
+>>> from symdiff.learn import clipping
+>>> clipped = clipping.by_global_norm(1.0)({"W": np.array([3.0]), "b": np.array([4.0])})
+>>> [float(g[0].round(4)) for g in clipped.values()]
+[0.6, 0.8]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from symdiff.errors import ArgumentError
+from symdiff.learn.rows import Rows
+from symdiff.learn.structures import Leaves
+
+__all__ = ["Clip", "by_global_norm", "by_value", "global_norm"]
+
+_TINY: Final = 1e-6  # what PyTorch's clip_grad_norm_ adds to the norm
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A change of the gradients, by their paths.
+
+    Attributes:
+        text: how it was written.
+        change: the function.
+    """
+
+    text: str
+    change: Callable[[Leaves], Leaves]
+
+    def __call__(self, gradients: Leaves) -> Leaves:
+        """The gradients, changed."""
+        return self.change(gradients)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def global_norm(gradients: Leaves) -> Any:
+    """The norm of all gradients as one vector; rows that were looked up twice count as one."""
+    parts: list[Any] = [np.sum(v * v) for v in map(_values, gradients.values())]
+    return np.sqrt(sum(parts))
+
+
+def by_global_norm(limit: float) -> Clip:
+    """All gradients times min(1, limit / (norm + 1e-6)), the norm being that of all together.
+
+    Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; as `torch.nn.utils.clip_grad_norm_`.
+    """
+    _check(limit)
+
+    def change(gradients: Leaves) -> Leaves:
+        factor = np.minimum(1.0, limit / (global_norm(gradients) + _TINY))
+        return _mapped(lambda g: g * factor, gradients)
+
+    return Clip(f"by_global_norm({limit!r})", change)
+
+
+def by_value(limit: float) -> Clip:
+    """Every element within [-limit, limit]; as `torch.nn.utils.clip_grad_value_`."""
+    _check(limit)
+    return Clip(
+        f"by_value({limit!r})",
+        lambda gradients: _mapped(lambda g: np.clip(g, -limit, limit), gradients),
+    )
+
+
+def _check(limit: float) -> None:
+    if not limit > 0:
+        raise ArgumentError(f"a limit of {limit!r} leaves no gradient: give one above 0")
+
+
+def _values(gradient: Any) -> Any:
+    return gradient.values if isinstance(gradient, Rows) else gradient
+
+
+def _mapped(change: Callable[[Any], Any], gradients: Leaves) -> Leaves:
+    return {
+        path: g.with_values(change(g.values)) if isinstance(g, Rows) else change(g)
+        for path, g in gradients.items()
+    }
