@@ -25,7 +25,7 @@ from symdiff.ops import (
 from symdiff.ops.contraction import split
 
 BLAS_FROM: Final = 20_000  # multiplications from which BLAS is faster than loops of our own
-_BLAS_SIDE: Final = 4  # and the least extent of each side
+_BLAS_SIDE: Final = 8  # and the least extent of each side: below, BLAS packs more than it gains
 _BATCHED_SIDE: Final = 4  # the same for many products, whose loops may fuse with others
 
 
