@@ -60,7 +60,7 @@ def test_commands_print_what_the_page_shows(
     """Where a page shows no output there is none to compare, but the command must succeed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path / "cache"))
-    result = CliRunner().invoke(main, shlex.split(command)[1:])
+    result = CliRunner().invoke(main, shlex.split(command, comments=True)[1:])
     if shown:
         assert without_figures(result.output) == without_figures(shown)
     else:

@@ -1,12 +1,10 @@
-"""The command line: `symdiff compile`, `check`, `graph`, `explain`, `bench`, `cache`, a file each.
+"""The command line: `symdiff compile`, `check`, `explain`, `graph`, `bench`, `cache`, a file each.
 
 Results go to standard output, diagnostics to standard error. The exit status is 0 for success,
 1 for a failed check and 2 for bad input.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 import click
 
@@ -26,13 +24,12 @@ def main() -> None:
     """From a formula to a native function for its value and its derivatives."""
 
 
-_COMMANDS: Final = (
+for _command in (
     compile_command,
     check_command,
-    graph_command,
     explain_command,
+    graph_command,
     bench_command,
     cache_command,
-)
-for _command in _COMMANDS:
+):
     main.add_command(_command)

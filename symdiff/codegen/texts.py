@@ -10,6 +10,6 @@ from symdiff.codegen.numpy import numpy_source
 from symdiff.codegen.sympy import to_sympy
 
 __all__ = [
-    "assignments", "c_header", "c_source", "formula", "latex", "linked_latex",
-    "numpy_source", "operation", "symbol", "to_sympy",
+    "assignments", "c_header", "c_source", "formula", "latex", "linked_latex", "numpy_source",
+    "operation", "symbol", "to_sympy",
 ]  # fmt: skip

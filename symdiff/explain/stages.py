@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from symdiff.explain.numbering import followed, in_order
-from symdiff.ir import Function, Value, function_lines, print_function
+from symdiff.ir import Function, Value, function_lines
 from symdiff.passes import Pass
 
 LONG: Final = 2000  # lines that nobody compares
@@ -98,7 +98,7 @@ def compared(steps: Sequence[Step], final: int) -> list[Stage]:
         lines = _difference(before, after) if i else [Line(KEPT, *line) for line in after]
         changed = not i or any(line.kind != KEPT for line in lines)
         if not lines:  # not compared line by line
-            changed = print_function(steps[i - 1].function) != print_function(step.function)
+            changed = [text for text, _ in before] != [text for text, _ in after]
         shown = tuple(lines) if len(lines) <= 2 * LONG else ()
         sizes = (len(before), len(after))
         stages.append(

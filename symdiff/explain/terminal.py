@@ -18,6 +18,7 @@ from symdiff.explain.stages import GONE, KEPT, MOVED, NEW, Stage
 from symdiff.explain.words import STAGES, duration, facts
 
 LINES: Final = 60  # of one text; the page has all
+LONG: Final = 2000  # characters of a source that are shown
 COLOURS: Final = {"value": "green", "derivative": "red", "both": "magenta", "": ""}
 USES: Final = (
     ("green", "operations for the value only"),
@@ -54,9 +55,11 @@ def as_text(e: Explanation) -> str:
 
 
 def coloured_source(text: str, links: Links, uses: Mapping[str, str]) -> Text:
-    """The source text in the colours of what its parts serve."""
-    shown = Text(text)
+    """The source text in the colours of what its parts serve; of a long one the beginning."""
+    shown = Text(text if len(text) <= LONG else f"{text[:LONG]} ...")
     for (start, end), keys in links.spans.items():  # inner parts after those around them
+        if start >= LONG:
+            break
         shown.stylize(COLOURS[use_of(keys, uses)] or "default", start, end)
     return shown
 

@@ -96,8 +96,12 @@ class _Plan:
 
     def rows(self) -> list[float]:
         """The height of every vertex, in rows."""
-        import igraph
-
+        try:
+            import igraph
+        except ImportError:
+            raise UnsupportedError(
+                "drawings are laid out by igraph, which is not installed: pip install igraph"
+            ) from None
         edges = [edge for wire in self.wires for edge in pairwise(wire)]
         graph: Any = igraph.Graph(n=len(self.columns), edges=edges, directed=True)
         found: Any = graph.layout_sugiyama(layers=self.columns, maxiter=ROUNDS)

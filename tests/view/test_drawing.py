@@ -135,6 +135,12 @@ def test_png_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         lecture().png()
 
 
+def test_layout_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    with pytest.raises(sd.UnsupportedError, match="pip install igraph"):
+        lecture().svg()
+
+
 def facts_of(page: str) -> Any:
     found = re.search(r'<script id="facts" type="application/json">(.*?)</script>', page, re.S)
     assert found is not None
@@ -177,7 +183,15 @@ def test_sources_without_text() -> None:
 
     x, y = sympy.symbols("x y")
     page = sd.function(x * sympy.sin(y)).graph(at={"x": 1.0, "y": 2.0}).html()
-    assert 'class="source-line">t2 = ' in page
+    assert '<span class="source-line">t1 = sin(y)</span>' in page
+    assert {box["name"]: box.get("span") for box in facts_of(page)["boxes"]}["t2"] == [1, 0, 11]
+
+
+def test_derivatives_know_what_they_come_from() -> None:
+    source = "x*sin(y)"
+    page = sd.grad(source).graph(at={"x": 1.0, "y": 2.0}).html()
+    spans = {box["formula"]: box.get("span") for box in facts_of(page)["boxes"]}
+    assert source[slice(*spans["cos(y)"][1:])] == "sin(y)"
 
 
 def test_tensors_in_pages() -> None:

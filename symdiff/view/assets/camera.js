@@ -8,7 +8,8 @@ const PAUSE = 200; // milliseconds
 const RATIOS = [0.55, 3]; // to which a picture is reduced and enlarged
 const DISTANT = 0.5; // below this scale the small texts cannot be read
 const FAR = 0.24; // and below this one no text can
-const SCALES = [0.02, 6];
+const SCALES = [0.004, 6];
+const LEGEND = 24; // its height
 
 /** The margin of the picture around the stage. */
 const margin = () => [stage.clientWidth / 2, stage.clientHeight / 2];
@@ -55,13 +56,13 @@ function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
   updateCamera();
 }
 
-/** Show the whole graph, a small one not larger than half as large again. */
+/** Show the whole graph above the legend, a small one at most half as large again. */
 function fitAll() {
   const { width, height } = bounds();
-  const scale = Math.min(stage.clientWidth / width, stage.clientHeight / height, 1.5);
+  const scale = Math.min(stage.clientWidth / width, (stage.clientHeight - LEGEND) / height, 1.5);
   view.scale = Math.max(SCALES[0], scale);
   view.x = (stage.clientWidth - width * view.scale) / 2;
-  view.y = (stage.clientHeight - height * view.scale) / 2;
+  fitVertically();
   updateCamera();
 }
 
@@ -77,13 +78,13 @@ function lookAt(box, near = false) {
   if (!inside || approach) {
     view.x = stage.clientWidth / 2 - x * view.scale;
     view.y = stage.clientHeight / 2 - y * view.scale;
-    if (bounds().height * view.scale < stage.clientHeight) fitVertically();
+    if (bounds().height * view.scale < stage.clientHeight - LEGEND) fitVertically();
   }
   updateCamera();
 }
 
 function fitVertically() {
-  view.y = (stage.clientHeight - bounds().height * view.scale) / 2;
+  view.y = (stage.clientHeight - LEGEND - bounds().height * view.scale) / 2;
 }
 
 /** Follow pointers: one drags, two pinch, the wheel zooms. `onClick` gets the element clicked. */

@@ -157,8 +157,8 @@ function drawDetours() {
   }
   detours = [...pairs].map((pair) => {
     const [from, to] = pair.split(" ").map((number) => boxes[number]);
-    const [a, b] = [from.place[0] + from.size[0] / 2, from.place[1]];
-    const [c, d] = [to.place[0] - to.size[1] / 2, to.place[1]];
+    const [a, b] = [from.place[0] + from.body / 2, from.place[1]];
+    const [c, d] = [to.place[0] - to.body / 2, to.place[1]];
     const middle = (a + c) / 2;
     const line = makeSvg(camera, "path", { class: "detour", d: `M${a} ${b}C${middle} ${b} ${middle} ${d} ${c} ${d}` });
     camera.prepend(line);
