@@ -9,7 +9,8 @@ its value and its derivatives. Every stage of that can be read.
     (6.0, Gradient(x=2.0, y=5.0, z=0.0))
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from symdiff import cache, numpy
 from symdiff.api import (
@@ -28,7 +29,6 @@ from symdiff.api import (
     vmap,
 )
 from symdiff.check import Report, check
-from symdiff.debug import DebugReport, debug
 from symdiff.errors import (
     ArgumentError,
     CompileError,
@@ -44,16 +44,15 @@ from symdiff.errors import (
 )
 from symdiff.explain import Explanation, explain
 from symdiff.flat import FlatFunction, flat, ravel
-from symdiff.graph import ComputationGraph, Node
 from symdiff.parser import as_gate as gate
 from symdiff.parser import custom_jvp, custom_vjp, fori_loop, scan, stop_gradient, where
 from symdiff.runtime import BoundKernel, Kernel
-from symdiff.view import Drawing, draw
-
-Function.drawer = draw
 
 if TYPE_CHECKING:
     from symdiff import learn as learn
+    from symdiff.debugging import DebugReport, debug
+    from symdiff.graph import ComputationGraph, Node
+    from symdiff.view import Drawing, draw
 
 __version__ = "0.1.0"
 
@@ -110,10 +109,28 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    """The room `learn`, loaded when it is first asked for."""
-    if name == "learn":
-        from importlib import import_module
+# What is for looking and for learning loads when it is first asked for.
+_LATER: Final = {
+    "ComputationGraph": "symdiff.graph",
+    "DebugReport": "symdiff.debugging",
+    "Drawing": "symdiff.view",
+    "Node": "symdiff.graph",
+    "debug": "symdiff.debugging",
+    "draw": "symdiff.view",
+}
 
+
+def __getattr__(name: str) -> Any:
+    if name == "learn":
         return import_module("symdiff.learn")
-    raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+    if name not in _LATER:
+        raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found
+
+
+def _drawn(function: Function, at: Any = None) -> Any:
+    return import_module("symdiff.view").draw(function, at)
+
+
+Function.drawer = _drawn

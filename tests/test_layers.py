@@ -28,7 +28,7 @@ FLOORS = {
     "outputs": 9,
     "explain": 10,
     "graph": 9,
-    "debug": 10,
+    "debugging": 10,
     "view": 10,
     "learn": 11,
     "__init__": 12,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+import symdiff as sd
 from symdiff.cli.commands import ARG, AT, FormulaCommand
 from symdiff.cli.read import fitted, read_function, read_point
 from symdiff.cli.write import write
-from symdiff.view import draw
 
 
 @click.command(name="graph", cls=FormulaCommand)
@@ -31,7 +31,7 @@ def graph_command(source: str, args: Sequence[str], at: Sequence[str], file: Pat
     """
     point = read_point(at)
     formula = read_function(source, args, point)
-    drawing = draw(formula, fitted(formula, point) if point else None)
+    drawing = sd.draw(formula, fitted(formula, point) if point else None)
     if file is None:
         write(drawing, None)
     else:

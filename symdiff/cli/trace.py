@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import symdiff as sd
-from symdiff.debug import Finding, Magnitude
+from symdiff.debugging import Finding, Magnitude
 
 
 def trace_facts(report: sd.DebugReport) -> dict[str, Any]:

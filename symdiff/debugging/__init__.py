@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from symdiff import api, ir, passes
-from symdiff.debug.findings import Finding, Operand, backward_findings, forward_findings
-from symdiff.debug.loops import followed
-from symdiff.debug.magnitudes import EXPLODING, VANISHING, Magnitude, magnitudes
-from symdiff.debug.relus import Relu, relus
-from symdiff.debug.report import DebugReport
+from symdiff.debugging.findings import Finding, Operand, backward_findings, forward_findings
+from symdiff.debugging.loops import followed
+from symdiff.debugging.magnitudes import EXPLODING, VANISHING, Magnitude, magnitudes
+from symdiff.debugging.relus import Relu, relus
+from symdiff.debugging.report import DebugReport
 from symdiff.errors import DifferentiationError
 from symdiff.functions import Function
 from symdiff.graph import ComputationGraph

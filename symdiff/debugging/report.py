@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from symdiff.check import brief as brief_argument
-from symdiff.debug.findings import Finding, called
-from symdiff.debug.magnitudes import EXPLODING, VANISHING, Magnitude
-from symdiff.debug.relus import Relu
+from symdiff.debugging.findings import Finding, called
+from symdiff.debugging.magnitudes import EXPLODING, VANISHING, Magnitude
+from symdiff.debugging.relus import Relu
 from symdiff.graph import ComputationGraph
 from symdiff.graph.node import brief
 

@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 import symdiff as sd
-from symdiff.debug import Finding
+from symdiff.debugging import Finding
 from symdiff.graph import Place
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symdiff import ir
-from symdiff.debug.findings import Finding, forward_findings, rank
+from symdiff.debugging.findings import Finding, forward_findings, rank
 from symdiff.functions import Function
 from symdiff.graph import ComputationGraph
 from symdiff.ops import scan

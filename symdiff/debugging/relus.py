@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff import ir, ops
-from symdiff.debug.findings import called
+from symdiff.debugging.findings import called
 from symdiff.graph import Node
 
 
