@@ -11,6 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The time that a test takes says more about what else the machine does than about the code.
+settings.register_profile("symdiff", parent=settings.default, deadline=None)
+settings.load_profile("symdiff")
 
 GOLDEN = Path(__file__).parent / "golden"
 
