@@ -33,9 +33,12 @@ def local_gradients(
 
     A number for scalars; an array of the shape of the result and then of the operand, where it
     has few entries. `index` is the element of the result that counts, for one that is a tuple.
-    What has no derivative is left out.
+    What has no derivative is left out, and so are the elements of a tuple, which have many.
     """
-    rule = _pullback(core.op, core.attrs, tuple([a.type for a in core.args]), index)
+    types = tuple([a.type for a in core.args])
+    if any(isinstance(type, ir.TupleType) for type in types):
+        return {}
+    rule = _pullback(core.op, core.attrs, types, index)
     if rule is None:
         return {}
     out = rule.function.params[-1].type

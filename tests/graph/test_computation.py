@@ -230,6 +230,18 @@ def test_loops_with_several_results() -> None:
     np.testing.assert_allclose(loop.downstream[1], graph.backward()["x"], rtol=1e-14)
 
 
+def test_elements_of_a_tuple_have_no_single_local_gradient() -> None:
+    graph = sd.ComputationGraph(
+        lambda x: sd.scan(lambda carry, a: (carry + a, carry * a), 0.0, x)  # pyright: ignore
+    )
+    graph.forward([np.arange(3.0)])
+    graph.backward()
+    nodes = graph.nodes_topologically_sorted()
+    (loop,) = [node for node in nodes if isinstance(node.value, tuple)]
+    assert loop.local_gradients == (None, None)
+    assert [node.local_gradients for node in nodes if node.op == "item"] == [(None,), (None,)]
+
+
 def test_a_single_result_is_the_operation_itself() -> None:
     graph = sd.ComputationGraph(lambda x: sd.fori_loop(0, 3, lambda i, c: c * c, x) + 1.0)
     assert graph.forward(1.5) == 1.5**8 + 1

@@ -203,6 +203,14 @@ def test_tensors_in_pages() -> None:
     assert tanh["local"]["shape"] == "4×4"
 
 
+def test_pages_of_loops_with_several_results() -> None:
+    fn = sd.function(lambda x: sd.scan(lambda c, a: (c + a, c * a), 0.0, x))  # pyright: ignore
+    drawing = fn.graph(at=[np.arange(3.0)])
+    assert "2 results" in drawing.svg()
+    wires = facts_of(drawing.html())["wires"]
+    assert all(wire.get("local") is None for wire in wires)
+
+
 def test_pages_without_finite_numbers() -> None:
     page = sd.function("log(x) * y").graph(at={"x": 0.0, "y": 1.0}).html()
     facts = facts_of(page)
