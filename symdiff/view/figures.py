@@ -105,9 +105,9 @@ def extent(shape: tuple[int, ...], size: float) -> tuple[float, float]:
 
 def _cells(array: Any) -> Any:
     """A matrix of at most `CELLS` rows and columns."""
-    matrix = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
-    if not matrix.size:
+    if not array.size:
         return np.zeros((1, 1))
+    matrix = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
     with np.errstate(all="ignore"):
         for axis in (0, 1):
             count = matrix.shape[axis]

@@ -211,6 +211,14 @@ def test_pages_of_loops_with_several_results() -> None:
     assert all(wire.get("local") is None for wire in wires)
 
 
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3)])
+def test_empty_arrays(shape: tuple[int, ...]) -> None:
+    drawing = sd.function(lambda x: np.sum(x)).graph(at=[np.zeros(shape)])  # pyright: ignore
+    assert "<image" in drawing.svg()
+    x = facts_of(drawing.html())["boxes"][0]
+    assert x["value"]["text"] == x["gradient"]["text"] == "‖0‖"
+
+
 def test_pages_without_finite_numbers() -> None:
     page = sd.function("log(x) * y").graph(at={"x": 0.0, "y": 1.0}).html()
     facts = facts_of(page)

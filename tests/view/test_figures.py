@@ -79,7 +79,8 @@ def test_heat_maps_of_large_arrays_are_means() -> None:
     assert tuple(found[0, 0]) == BELOW
     assert tuple(found[0, CELLS // 2]) == ZERO
     assert pixels(heat_map(np.ones((2, 3, 4)))).shape == (6, 4, 3)
-    assert pixels(heat_map(np.ones((0, 3)))).shape == (1, 1, 3)
+    for shape in ((0, 3), (3, 0), (0,)):
+        assert pixels(heat_map(np.ones(shape))).shape == (1, 1, 3)
     assert tuple(pixels(heat_map(np.zeros(3)))[0, 0]) == ZERO
 
 
