@@ -101,6 +101,9 @@ class ComputationGraph:
     def forward(self, inputs: Any) -> Any:
         """The outputs at `inputs`, in the structure in which the function returns them.
 
+        The graph keeps copies of the arrays that it is given and gives copies back: who writes
+        to those changes nothing in it.
+
         Args:
             inputs: the arguments by name or in order: numbers, arrays, and structures of them; or
                 a single one, for the only parameter. They give the shapes of a function whose own
@@ -180,7 +183,8 @@ class _Pass:
         self.evaluation, self.values = Evaluation(), {}
         for node in self.nodes:
             node.reset(self.evaluation)
-        values = dict(zip(self.function.ir.params, point, strict=True))
+        copies = [array.copy() for array in point]
+        values: dict[ir.Value, Any] = dict(zip(self.function.ir.params, copies, strict=True))
         with np.errstate(all="ignore"):
             for node in self.nodes:
                 if node.kind != "input":
@@ -188,7 +192,7 @@ class _Pass:
                 node.value = shown(values[node.computed])
         self.values = values
         fn = self.function.ir
-        return ir.build(fn.result, iter([shown(values[output]) for output in fn.outputs]))
+        return ir.build(fn.result, iter([_own(values[output]) for output in fn.outputs]))
 
     @cached_property
     def adjoints(self) -> autodiff.Adjoints:
@@ -231,7 +235,7 @@ class _Pass:
         for name, tree in self.function.arguments:
             leaves = [next(params) for _ in ir.leaves(tree)]
             if any(leaf.type.dtype.kind == "f" for leaf in leaves):
-                found[name] = ir.build(tree, iter([leaf.gradient for leaf in leaves]))
+                found[name] = ir.build(tree, iter([_own(leaf.gradient) for leaf in leaves]))
         return found
 
     def _seeds(self, upstream: Any) -> list[Any]:
@@ -252,6 +256,11 @@ class _Pass:
         if not seeds:
             raise ArgumentError(f"{fn.name} has no floating-point output to go back from")
         return seeds
+
+
+def _own(number: Any) -> Any:
+    """What the caller may write to: a copy of an array, as several nodes may have the same."""
+    return number.copy() if getattr(number, "shape", ()) else shown(number)
 
 
 def _seed(name: str, bar: Any, type: ir.Type) -> Any:

@@ -242,6 +242,23 @@ def test_elements_of_a_tuple_have_no_single_local_gradient() -> None:
     assert [node.local_gradients for node in nodes if node.op == "item"] == [(None,), (None,)]
 
 
+def test_the_callers_arrays_are_not_shared() -> None:
+    graph = sd.ComputationGraph(lambda x, y: x + 2 * x * y)  # pyright: ignore
+    x, y = np.ones(2), np.ones(2)
+    value = graph.forward([x, y])
+    x[0] = y[0] = value[0] = 100.0
+    gradients = graph.backward()
+    np.testing.assert_array_equal(gradients["x"], [3.0, 3.0])
+    np.testing.assert_array_equal(graph["x"].value, [1.0, 1.0])
+    np.testing.assert_array_equal(graph.outputs[0].value, [3.0, 3.0])
+    total = sd.ComputationGraph(lambda x, y: x + y)  # pyright: ignore
+    total.forward([x, y])
+    gradients = total.backward()
+    gradients["x"] -= 1.0
+    np.testing.assert_array_equal(gradients["y"], [1.0, 1.0])
+    np.testing.assert_array_equal(total["x"].gradient, [1.0, 1.0])
+
+
 def test_a_single_result_is_the_operation_itself() -> None:
     graph = sd.ComputationGraph(lambda x: sd.fori_loop(0, 3, lambda i, c: c * c, x) + 1.0)
     assert graph.forward(1.5) == 1.5**8 + 1
