@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
 from symdiff.graph import Node
+from symdiff.graph.norm import norm, parts
 
 VANISHING: Final = 1e-6
 EXPLODING: Final = 1e6
@@ -43,8 +44,8 @@ def magnitudes(nodes: Sequence[Node]) -> list[Magnitude]:
             continue
         largest = _largest(node.gradient)
         ratio = largest / scale if scale else largest
-        norms = _norm(node.value), _norm(node.gradient)
-        found.append(Magnitude(node, *norms, ratio, _verdict(ratio)))
+        sizes = norm(node.value), norm(node.gradient)
+        found.append(Magnitude(node, *sizes, ratio, _verdict(ratio)))
     return found
 
 
@@ -58,21 +59,7 @@ def _verdict(ratio: float) -> str:
     return "exploding" if ratio > EXPLODING else ""
 
 
-def _numbers(value: Any) -> list[Any]:
-    if isinstance(value, tuple):
-        return [n for part in cast("tuple[Any, ...]", value) for n in _numbers(part)]
-    return [] if value is None else [np.asarray(value)]
-
-
 def _largest(value: Any) -> float:
     if isinstance(value, float):  # as most are, and NumPy takes ten times as long
         return abs(value)
-    return max((float(np.max(np.abs(n), initial=0.0)) for n in _numbers(value)), default=0.0)
-
-
-def _norm(value: Any) -> float:
-    if isinstance(value, float):
-        return abs(value)
-    parts = [np.asarray(n, np.float64).ravel() for n in _numbers(value)]
-    with np.errstate(all="ignore"):
-        return float(np.linalg.norm(np.concatenate(parts))) if parts else 0.0
+    return max((float(np.max(np.abs(n), initial=0.0)) for n in parts(value)), default=0.0)

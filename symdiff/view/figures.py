@@ -1,4 +1,4 @@
-"""Numbers and arrays as a drawing shows them: short texts, norms, and pictures of arrays."""
+"""Numbers and arrays as a drawing shows them: short texts, and pictures of arrays."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import zlib
 from typing import Any, Final, cast
 
 import numpy as np
+
+from symdiff.graph.norm import norm
 
 DIGITS: Final = 4  # significant ones of a number beside an edge
 CELLS: Final = 24  # of a picture of an array, along each axis at most
@@ -44,12 +46,6 @@ def number_text(value: Any) -> str:
         mantissa, exponent = text.split("e")
         text = f"{mantissa}e{int(exponent)}"
     return text.replace("-", "−")
-
-
-def norm(value: Any) -> float:
-    """The Euclidean norm of an array of any rank."""
-    with np.errstate(all="ignore"):
-        return float(np.linalg.norm(np.asarray(value, np.float64).ravel()))
 
 
 def figure(value: Any) -> str:

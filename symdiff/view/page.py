@@ -12,7 +12,8 @@ import numpy as np
 
 from symdiff import ir
 from symdiff.graph import Node
-from symdiff.view.figures import figure, heat_map, norm, number_text, shape_text
+from symdiff.graph.norm import norm
+from symdiff.view.figures import figure, heat_map, number_text, shape_text
 from symdiff.view.layout import Layout, Point
 from symdiff.view.picture import Box, Picture, Wire
 from symdiff.view.regions import regions

@@ -86,6 +86,13 @@ def test_what_the_arguments_have_is_told_as_such() -> None:
     assert "infinity among the arguments: x (element [1], the first of 2)" in str(array)
 
 
+@pytest.mark.parametrize("factor", [1e-200, 1e200, 5e-324, 1e307])
+def test_norms_of_what_is_very_small_or_large(factor: float) -> None:
+    report = sd.debug(lambda x: np.sum(x * factor))(np.ones(4))  # pyright: ignore
+    (x,) = [m for m in report.magnitudes if m.node.name == "x"]
+    assert (x.value, x.gradient) == (2.0, 2 * factor)
+
+
 def test_constants() -> None:
     report = sd.debug(lambda x: x - np.inf)(1.0)
     assert report.forward is not None

@@ -39,7 +39,10 @@ def test_numbers_are_short(number: Any, shown: str) -> None:
 def test_arrays_are_their_norms() -> None:
     assert figure(np.array([[3.0, 0.0], [0.0, 4.0]])) == "‖5‖"
     assert figure(np.zeros((0,))) == "‖0‖"
-    assert figure(np.array([1e200, 1e200])) == "‖∞‖"
+    assert figure(np.array([3e200, 4e200])) == "‖5e200‖"
+    assert figure(np.array([3e-200, 4e-200])) == "‖5e−200‖"
+    assert figure(np.array([1e308, -1e308, 1e308, 1e308])) == "‖∞‖"  # 2e308
+    assert figure(np.array([np.inf, np.nan])) == "‖NaN‖"
 
 
 def pixels(uri: str) -> Any:
