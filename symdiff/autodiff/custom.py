@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from symdiff.autodiff.bodies import Replaced, settled
 from symdiff.autodiff.scan_reverse import Backpropagate
 from symdiff.errors import DifferentiationError
 from symdiff.ir import Function, Graph, Type, Value
-from symdiff.ops import inline
+from symdiff.ops import gate, gate_backward, inline
 from symdiff.ops.bodies import elements
+
+_FORWARD: Final = (
+    "jvp, hvp, hessian and Jacobians of more outputs than parameters go forward: take "
+    'mode="reverse" where there is a choice'
+)
+
+
+def without_rule(value: Value, mode: str) -> DifferentiationError:
+    """The error for an operation that has no derivative rule for a mode."""
+    if value.op is gate:
+        name = value.attr("use").name
+        return DifferentiationError(f"{name} is a gate, which has reverse mode only; {_FORWARD}")
+    if value.op is gate_backward:
+        name = value.attr("use").name
+        return DifferentiationError(
+            f"{name} is a gate that needs numbers, whose backward has no derivative of its own: "
+            "for second derivatives write it over NumPy's functions and sd.where"
+        )
+    return DifferentiationError(f"{value.op.name} has no derivative rule for {mode} mode")
 
 
 def push_custom(
@@ -24,8 +44,9 @@ def push_custom(
     if rule is None:
         _require_rule(value)
         raise DifferentiationError(
-            f"{_name(value)} has a rule for reverse mode only (custom_vjp); forward mode, which "
-            "jvp, hvp, hessian and wide Jacobians use, needs one by custom_jvp"
+            f"{_name(value)} has a rule for reverse mode only, as gates and functions of "
+            f"custom_vjp have; {_FORWARD}, or give a function a rule by custom_jvp, which a gate "
+            "cannot have"
         )
     graph = args[0].graph
     given = [

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from symdiff.autodiff.bodies import carries_derivative
-from symdiff.autodiff.custom import push_custom
+from symdiff.autodiff.custom import push_custom, without_rule
 from symdiff.autodiff.scan_forward import push_scan
-from symdiff.errors import DifferentiationError
 from symdiff.ir import ITEM, Graph, Value, live
 from symdiff.ops import custom, like, scan
 
@@ -58,7 +57,7 @@ def push(
         elif value.op is custom:
             bundles[value] = push_custom(value, args, incoming)
         elif value.op.jvp is None:
-            raise DifferentiationError(f"{value.op.name} has no derivative rule for forward mode")
+            raise without_rule(value, "forward")
         else:
             known[value] = value.op.jvp(incoming, again, args)
     graph.location = None

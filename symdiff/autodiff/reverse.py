@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from symdiff.autodiff.bodies import Replaced, dependents
-from symdiff.autodiff.custom import pull_custom
+from symdiff.autodiff.custom import pull_custom, without_rule
 from symdiff.autodiff.scan_reverse import pull_scan
-from symdiff.errors import DifferentiationError
 from symdiff.ir import ITEM, Graph, Value
 from symdiff.ops import (
     Masked,
@@ -100,7 +99,7 @@ def _pull(
         if arg not in active:
             continue
         if value.op.vjp is None:
-            raise DifferentiationError(f"{value.op.name} has no derivative rule for reverse mode")
+            raise without_rule(value, "reverse")
         share = value.op.vjp(i, bar.value, value, value.args)
         if share is None:
             continue
@@ -141,7 +140,7 @@ def _pull_elements(
     elif value.op is custom:
         shares = pull_custom(value, bars, wanted, replaced, backpropagate)
     else:
-        raise DifferentiationError(f"{value.op.name} has no derivative rule for reverse mode")
+        raise without_rule(value, "reverse")
     for i, share in shares.items():
         if watch is not None:
             watch(value, i, Masked(share, None))

@@ -20,7 +20,7 @@ from symdiff.ops.control import custom, inline, map_points, scan, stop_gradient
 from symdiff.ops.define import OPS, Masked, like
 from symdiff.ops.emitter import Emitter, Operand
 from symdiff.ops.functions import FUNCTIONS, NamedFunction
-from symdiff.ops.gates import GateUse, gate, gate_backward, per_operand
+from symdiff.ops.gates import GateUse, gate, gate_backward
 from symdiff.ops.indexing import add_at, gather, put_at, scatter_add
 from symdiff.ops.reduction import argmax, argmin, cumsum, reduce_max, reduce_min
 from symdiff.ops.rounding import ceil, floor, floor_div, fmod, mod, round, trunc

@@ -44,9 +44,8 @@ class GateUse:
         Raises:
             ShapeError: it returned something else.
         """
-        return _array(
-            instance.forward(*map(_number, operands)), self.result, f"{self.name}.forward"
-        )
+        what = f"{self.name}.forward"
+        return _array(returned(instance.forward(*map(_number, operands)), what), self.result, what)
 
     def backward(self, instance: Any, bar: Any) -> tuple[Any, ...]:
         """The gradients of the floating-point operands.
@@ -57,13 +56,24 @@ class GateUse:
         what = f"{self.name}.backward"
         shares = per_operand(instance.backward(_number(bar)), len(self.operands), what)
         return tuple([
-            _array(0.0 if share is None else share, type, f"{what}: gradient {i}", share is None)
+            _gradient(share, type, i, what)
             for i, (share, type) in enumerate(zip(shares, self.operands, strict=True))
             if type.dtype.kind == "f"
         ])  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<gate {self.name}>"
+
+
+def returned(value: Any, what: str) -> Any:
+    """`value`, which `what` gave.
+
+    Raises:
+        ShapeError: it is None, as a method without a `return` has it.
+    """
+    if value is None:
+        raise ShapeError(f"{what} returned None; end it with a `return` of the value")
+    return value
 
 
 def per_operand(shares: Any, count: int, what: str) -> tuple[Any, ...]:
@@ -82,21 +92,41 @@ def per_operand(shares: Any, count: int, what: str) -> tuple[Any, ...]:
     return found
 
 
+def misfit(what: str, i: int, shape: tuple[int, ...], type: Type) -> ShapeError:
+    """The error for the gradient of operand `i`, which has another shape than the operand."""
+    return ShapeError(
+        f"{what}: gradient {i} has the shape {shape}, expected {type}: return gradients of the "
+        "shapes of the operands; where forward broadcasts an operand, sum its gradient over the "
+        "copies in backward, or broadcast the operand before the gate"
+    )
+
+
+def _gradient(share: Any, type: Type, i: int, what: str) -> Any:
+    if share is None:
+        return np.broadcast_to(np.asarray(0.0, type.dtype.numpy), type.shape)
+    array = _converted(share, type, f"{what}: gradient {i}")
+    if array.shape != type.shape:
+        raise misfit(what, i, array.shape, type)
+    return array
+
+
 def _number(operand: Any) -> Any:
     """A number of Python for an array without axes, for `if` and the functions of `math`."""
     return operand if np.ndim(operand) else np.asarray(operand).item()
 
 
-def _array(given: Any, type: Type, what: str, spread: bool = False) -> Any:
-    try:
-        array = np.asarray(given, type.dtype.numpy)
-    except (TypeError, ValueError):
-        raise ShapeError(f"{what} is {given!r:.60}, expected {type}") from None
-    if spread:
-        return np.broadcast_to(array, type.shape)
+def _array(given: Any, type: Type, what: str) -> Any:
+    array = _converted(given, type, what)
     if array.shape != type.shape:
         raise ShapeError(f"{what} has the shape {array.shape}, expected {type}")
     return array
+
+
+def _converted(given: Any, type: Type, what: str) -> Any:
+    try:
+        return np.asarray(given, type.dtype.numpy)
+    except (TypeError, ValueError):
+        raise ShapeError(f"{what} is {given!r:.60}, expected {type}") from None
 
 
 def _gate_type(types: tuple[Any, ...], use: GateUse) -> Type:

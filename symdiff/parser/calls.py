@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from symdiff.errors import ArgumentError, ParseError, ShapeError
+from symdiff.errors import ArgumentError, ParseError, ShapeError, ShapeParseError
 from symdiff.ir import Value, boolean
 from symdiff.ops import FUNCTIONS, NamedFunction, arrays
 from symdiff.parser.affine import Affine
@@ -84,6 +84,9 @@ def call_gate(b: Context, gate: Gate, node: Node, operands: Sequence[Item]) -> I
         result = gate.on(b.graph, [value_of(part) for part in parts])
     except ArgumentError as error:
         raise b.fail(str(error), node, "give as many arguments as its forward has") from None
+    except ShapeError as error:
+        hint = "forward returns one value, backward a gradient in the shape of each operand"
+        raise ShapeParseError(str(error), b.source, node.start, hint) from None
     if not isinstance(result, Tracer):
         raise b.fail(f"{name} returns several values", node, "return one from its forward")
     return result.value

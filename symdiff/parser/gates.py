@@ -11,11 +11,13 @@ import numpy as np
 
 from symdiff.errors import ArgumentError, NeedsShapes, SymdiffError, TraceError, UnsupportedError
 from symdiff.ir import Graph, Type, Value
-from symdiff.ops import GateUse, gate, per_operand
+from symdiff.ops import GateUse, gate
+from symdiff.ops.gates import misfit, per_operand, returned
 from symdiff.parser.custom import CustomFunction
 from symdiff.parser.structures import Parts, taken_apart
 from symdiff.parser.tracer import Tracer
 
+_SIZED: Final = (Tracer, np.ndarray, np.generic, float, int)
 _FORM: Final = "a gate is a class with forward(self, x, y) and backward(self, dz)"
 
 
@@ -32,13 +34,13 @@ class Gate(CustomFunction):
         name = getattr(kind, "__name__", type(kind).__name__)
 
         def function(*args: Any) -> Any:
-            return self.make().forward(*args)
+            return self._value(self.make(), args)
 
         function.__name__ = function.__qualname__ = name
         function.__doc__ = kind.__doc__
         function.__signature__ = signature  # type: ignore[attr-defined]
         super().__init__(function)
-        self.defvjp(self._keeping, self._back)
+        self.defvjp(self._keeping, self.backward)
 
     def make(self) -> Any:
         """The object for one use: a new one of the class, or a copy of the one that was given."""
@@ -52,13 +54,28 @@ class Gate(CustomFunction):
                 f"{name}() failed: {error}; for a gate with settings give an object, {name}(...)"
             ) from None
 
+    def _value(self, instance: Any, args: Sequence[Any]) -> Any:
+        return returned(instance.forward(*args), f"{self._name}.forward")
+
     def _keeping(self, *args: Any) -> tuple[Any, Any]:
         """The value, and the object itself: its attributes are what backward needs."""
         instance = self.make()
-        return instance.forward(*args), instance
+        return self._value(instance, args), (instance, args)
 
-    def _back(self, instance: Any, bar: Any) -> tuple[Any, ...]:
-        return per_operand(instance.backward(bar), self._count, f"{self._name}.backward")
+    def backward(self, kept: tuple[Any, Sequence[Any]], bar: Any) -> tuple[Any, ...]:
+        """The gradients of the operands, by the object and the operands that were kept.
+
+        Raises:
+            ShapeError: there are not as many, or one has not the shape of its operand.
+        """
+        (instance, operands), what = kept, f"{self._name}.backward"
+        shares = per_operand(instance.backward(bar), self._count, what)
+        for i, (share, operand) in enumerate(zip(shares, operands, strict=True)):
+            if isinstance(operand, Tracer) and isinstance(share, _SIZED):
+                type, shape = operand.value.type, _shape(share)
+                if type.dtype.kind == "f" and shape != type.shape:
+                    raise misfit(what, i, shape, type)
+        return shares
 
     def on(self, graph: Graph, operands: Sequence[Value]) -> Any:
         """The gate applied to values: a traced value, or several in the structure of its result.
@@ -95,7 +112,7 @@ class Gate(CustomFunction):
             np.ones(t.shape, t.dtype.numpy) if t.shape else t.dtype.numpy.type(1) for t in types
         ]
         try:
-            shape = np.shape(self.make().forward(*ones))
+            shape = np.shape(self._value(self.make(), ones))
         except SymdiffError:
             raise
         except Exception as error:
@@ -104,6 +121,10 @@ class Gate(CustomFunction):
                 f"returns: {type(error).__name__}: {error}"
             ) from error
         return real[0].with_shape(shape)
+
+
+def _shape(share: Any) -> tuple[int, ...]:
+    return share.value.type.shape if isinstance(share, Tracer) else np.shape(share)
 
 
 def _operands(kind: Any) -> tuple[int, inspect.Signature]:

@@ -176,8 +176,25 @@ def test_gates_in_loops() -> None:
 def test_it_prints_and_cannot_be_differentiated_forward() -> None:
     fn = sd.function("bump(x)", gates=GATES)
     assert "<gate SineAboveZero>" in str(fn)
-    with pytest.raises(sd.DifferentiationError, match="gate has no derivative rule for forward"):
+    with pytest.raises(
+        sd.DifferentiationError, match="SineAboveZero is a gate, which has reverse mode"
+    ):
         sd.jvp(fn)
+    with pytest.raises(sd.DifferentiationError, match="for second derivatives write it over"):
+        sd.hessian(fn)
+
+
+def test_forward_mode_is_refused_by_name() -> None:
+    multiply = sd.gate(MultiplyGate)
+
+    def tall(x: Any) -> Any:
+        return np.stack([multiply(x, x), x, x])
+
+    with pytest.raises(sd.DifferentiationError) as error:
+        sd.jacobian(tall)(2.0)
+    assert "MultiplyGate has a rule for reverse mode only, as gates" in str(error.value)
+    assert 'mode="reverse"' in str(error.value)
+    np.testing.assert_array_equal(sd.jacobian(tall, mode="reverse")(2.0), [4.0, 1.0, 1.0])
 
 
 def test_each_use_has_an_object_of_its_own() -> None:
@@ -237,6 +254,76 @@ def test_results_that_do_not_fit() -> None:
     assert graph.forward([3.0, 4.0]) == 5.0
     with pytest.raises(sd.ShapeError, match=r"Bad\.backward must return 2 gradients"):
         graph.backward()
+
+
+class OneGradient(MultiplyGate):
+    def backward(self, dz: Any) -> Any:
+        return [self.y * dz]
+
+
+class NoValue(MultiplyGate):
+    def forward(self, x: Any, y: Any) -> Any:
+        self.x, self.y = x, y
+
+
+class NoNumber(SineAboveZero):
+    """Needs numbers, too."""
+
+    def forward(self, x: Any) -> Any:
+        self.x = math.sin(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (OneGradient, "OneGradient.backward must return 2 gradients, one for each operand"),
+        (NoValue, "NoValue.forward returned None; end it with a `return` of the value"),
+    ],
+)
+def test_methods_that_return_too_little(kind: type, reason: str) -> None:
+    with pytest.raises(sd.ShapeError) as error:
+        sd.grad(sd.gate(kind))(1.0, 2.0)
+    assert reason in str(error.value)
+    with pytest.raises(sd.ParseError) as located:
+        sd.function("x + wrong(x, y)", gates={"wrong": kind})
+    assert located.value.column == 5
+    message = str(located.value)
+    assert reason in message
+    assert "hint: forward returns one value, backward a gradient in the shape of each" in message
+
+
+def test_a_gate_that_needs_numbers_returns_one() -> None:
+    graph = sd.ComputationGraph("f(x)", gates={"f": NoNumber})
+    with pytest.raises(sd.ShapeError, match=r"NoNumber\.forward returned None"):
+        graph.forward(1.0)
+
+
+class Scaled(MultiplyGate):
+    """Needs numbers, and leaves broadcasting to NumPy."""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        self.x, self.y = x, y
+        return x * y if np.any(x > 0) else 0 * x
+
+
+@pytest.mark.parametrize("kind", [MultiplyGate, Scaled])
+def test_broadcasting_is_the_gates_own_affair(kind: type) -> None:
+    multiply = sd.gate(kind)
+    x = np.arange(3.0)
+    graph = sd.ComputationGraph(lambda a, b: np.sum(multiply(a, b)))  # pyright: ignore
+    reason = rf"{kind.__name__}\.backward: gradient 1 has the shape \(3,\), expected f64: .* sum"
+
+    def both_ways() -> None:
+        graph.forward([x, 2.0])
+        graph.backward()
+
+    with pytest.raises(sd.ShapeError, match=reason):
+        both_ways()
+    before = sd.ComputationGraph(
+        lambda a, b: np.sum(multiply(a, np.broadcast_to(b, (3,))))  # pyright: ignore
+    )
+    before.forward([x, 2.0])
+    assert before.backward()["b"] == 3.0
 
 
 def test_what_a_gate_raises_passes_through() -> None:
