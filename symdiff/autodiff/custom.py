@@ -13,7 +13,7 @@ from symdiff.ops import gate, gate_backward, inline
 from symdiff.ops.bodies import elements
 
 _FORWARD: Final = (
-    "jvp, hvp, hessian and Jacobians of more outputs than parameters go forward: take "
+    "jvp goes forward, and so do Jacobians of more outputs than parameters: take "
     'mode="reverse" where there is a choice'
 )
 
