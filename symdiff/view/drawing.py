@@ -110,6 +110,8 @@ class Drawing(str):
 def draw(function: Function, at: Any = None) -> Drawing:
     """The drawing of a function: with values and gradients at the point `at`, or without numbers.
 
+    A function without parameters needs no point for them.
+
     Args:
         function: what is drawn, as it is written.
         at: the arguments by name or in order, as in `ComputationGraph.forward`.
@@ -126,6 +128,8 @@ def draw(function: Function, at: Any = None) -> Drawing:
     if at is None:
         _ = function.ir  # which says what to do where shapes are missing
     graph = ComputationGraph(function)
+    if at is None and not graph.parameters:
+        at = ()
     if at is not None:
         graph.forward(at)
         if any(output.type.dtype.kind == "f" for output in graph.function.ir.outputs):

@@ -270,6 +270,27 @@ def test_light_and_dark(opened: Any, browser: Any) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+def test_narrow_windows(opened: Any, browser: Any) -> None:
+    metrics = {"width": 420, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page = opened(lecture())
+    edges = (
+        "return [...document.querySelectorAll('header *, footer *')].filter((element) => "
+        "element.matches('button, input')).map((element) => element.getBoundingClientRect().right)"
+    )
+    rights = page.run(edges)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert len(rights) == 14
+    assert max(rights) <= 420
+
+
+def test_counts(opened: Any) -> None:
+    assert "1 parameter, 1 operation" in opened(sd.draw(sd.function("sin(x)"))).panel
+    constant = opened(sd.draw(sd.function("3 + pi"))).panel
+    assert "0 parameters, 1 operation" in constant
+    assert "f = 6.141592653589793" in constant
+
+
 def test_arrays(opened: Any) -> None:
     page = opened(layer())
     page.box("t3").click()

@@ -85,6 +85,12 @@ def test_a_constant_function_and_unused_parameters() -> None:
     assert picture.boxes[0].captions == ("unused",)
 
 
+def test_functions_without_parameters_need_no_point() -> None:
+    picture = drawn("3 + 4")
+    assert picture.numbers
+    assert wires(picture)["+", "f"][0] == "7"
+
+
 def test_integers_have_no_gradient() -> None:
     picture = sd.draw(sd.function("n + m", {"n": "i64", "m": "i64"}), {"n": 2, "m": 3}).picture
     assert wires(picture)["+", "f"] == ("5", "")

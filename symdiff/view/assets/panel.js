@@ -91,16 +91,21 @@ function details(found) {
   return [...maps(found), make("p", "meta", parts.join(", "))];
 }
 
+/** How many there are of what `noun` names. */
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** The parameters with their values and gradients. */
 function overview() {
   const inputs = boxes.filter((box) => isA(box, "input"));
   const operations = boxes.filter((box) => isA(box, "operation")).length;
-  const parts = [make("h2", "", facts.name), make("p", "meta", `${inputs.length} parameters, ${operations} operations`)];
+  const parts = [make("h2", "", facts.name), make("p", "meta", `${counted(inputs.length, "parameter")}, ${counted(operations, "operation")}`)];
   if (!facts.numbers) return [...parts, make("p", "meta", "Drawn without numbers: a point gives values and gradients.")];
   for (const box of boxes.filter((one) => isA(one, "output"))) {
     parts.push(make("p", "big", [`${box.label} = `, quantity(boxes[box.incoming[0].from].value, "value", true)]));
   }
-  parts.push(make("h3", "", "Parameters"));
+  if (inputs.length) parts.push(make("h3", "", "Parameters"));
   for (const box of inputs) {
     const gradient = box.gradient ? [", gradient ", quantity(box.gradient, "gradient")] : [];
     parts.push(make("p", "", [make("strong", "", box.name), " = ", quantity(box.value, "value"), ...gradient]));
