@@ -46,6 +46,7 @@ def matched(
                 f"{fn.name}: {name} is donated, but no part of the result that is left has its "
                 f"structure and types: {name} is {_shown(tree, types)}, left "
                 + (", ".join(_shown(part, types_out) for part in parts[:_SHOWN]) or "is nothing")
+                + ("; return a tuple with a part for each" if isinstance(fn.result, ir.Leaf) else "")
             )
     return tuple(sorted(found))
 
