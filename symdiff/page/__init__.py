@@ -6,5 +6,6 @@ policy by which browsers refuse whatever would come from elsewhere.
 
 from symdiff.page.colours import Colours
 from symdiff.page.document import asset, document, frame
+from symdiff.page.mathml import mathml
 
-__all__ = ["Colours", "asset", "document", "frame"]
+__all__ = ["Colours", "asset", "document", "frame", "mathml"]
