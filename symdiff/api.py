@@ -392,7 +392,7 @@ def compile(
 
     Raises:
         ArgumentError: `donate` names no parameter, or one that nothing in the result replaces.
-        UnsupportedError: an option or an operation that cannot be compiled.
+        UnsupportedError: an option, a target or an operation that cannot be compiled.
         CompileError: LLVM fails on the generated code.
 
         >>> import symdiff as sd
