@@ -128,6 +128,19 @@ def test_clipping_takes_part() -> None:
     assert 0 < moved < 4.001e-3
 
 
+def test_clipping_takes_gradients_whose_squares_overflow() -> None:
+    result = learn.fit(
+        lambda p, x: np.mean(x) * np.sum(p["w"]),
+        {"w": np.zeros(3, np.float32)},
+        np.full(4, 1e20, np.float32),
+        optimizer=optim.SGD(lr=1.0),
+        clip=1.0,
+        epochs=1,
+    )
+    assert result.params["w"].dtype == np.float32
+    np.testing.assert_allclose(result.params["w"], -1 / math.sqrt(3), rtol=1e-6)
+
+
 def test_structures_of_all_kinds_are_trained() -> None:
     def line(p: Any, x: Any) -> Any:
         return np.mean((p[0] * x + p[1]["c"] - 2.0 * x - 1.0) ** 2)

@@ -11,7 +11,16 @@ import numpy as np
 
 from symdiff.errors import ArgumentError
 from symdiff.learn.rows import Rows
-from symdiff.learn.structures import Leaves, Patterns, by_path, chosen, is_real, matches, rebuilt
+from symdiff.learn.structures import (
+    Leaves,
+    Patterns,
+    by_path,
+    chosen,
+    is_real,
+    like,
+    matches,
+    rebuilt,
+)
 
 State = dict[str, Any]  # "step": how many there were; "slots": by path, what a parameter needs
 Slots = dict[str, Any]
@@ -88,15 +97,9 @@ class Optimizer(ABC):
             own = rate if factor == 1.0 else rate * factor
             leaf, g = leaves[path], given[path]
             changed[path], slots[path] = rule.change(
-                leaf, g, before, _as(own, leaf), _as(step, leaf)
+                leaf, g, before, like(own, leaf), like(step, leaf)
             )
         return rebuilt(tree, changed), {"step": step, "slots": slots}
-
-
-def _as(number: Any, leaf: Any) -> Any:
-    """`number` in the precision of `leaf`, which must not widen by it."""
-    wanted, given = getattr(leaf, "dtype", None), getattr(number, "dtype", None)
-    return number if given is None or wanted in (None, given) else number.astype(wanted)
 
 
 def dense(gradient: Any, optimizer: Optimizer) -> Any:
