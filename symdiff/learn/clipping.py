@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from symdiff.errors import ArgumentError
+from symdiff.learn.options import expect, is_number
 from symdiff.learn.rows import Rows
 from symdiff.learn.structures import Leaves, like
 
@@ -79,8 +79,7 @@ def by_value(limit: float) -> Clip:
 
 
 def _check(limit: float) -> None:
-    if not limit > 0:
-        raise ArgumentError(f"a limit of {limit!r} leaves no gradient: give one above 0")
+    expect(is_number(limit) and limit > 0, "clip: limit", limit, "a finite number above 0")
 
 
 def _norm(gradients: Leaves) -> tuple[Any, Any]:

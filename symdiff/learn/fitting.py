@@ -18,6 +18,15 @@ from symdiff.learn.batches import Array, Batches, data_arrays
 from symdiff.learn.clipping import Clip
 from symdiff.learn.history import History, Row
 from symdiff.learn.optim import Adam, Optimizer, State
+from symdiff.learn.optim.base import an_optimizer
+from symdiff.learn.options import (
+    checkpoint_place,
+    expect,
+    is_number,
+    learning_rate,
+    measured,
+    whole_numbers,
+)
 from symdiff.learn.progress import bar
 from symdiff.learn.resume import restore, store
 from symdiff.learn.schedules import Rate, constant
@@ -105,7 +114,8 @@ def fit(
         threads, fastmath: of the step's kernel, see `symdiff.compile`.
 
     Raises:
-        ArgumentError: arguments that do not fit each other, or the checkpoint.
+        ArgumentError: arguments that do not fit each other, or the checkpoint; a schedule that
+            returns no learning rate, a validation that returns no number.
         CheckpointError: the checkpoint to resume from is damaged.
 
         >>> import numpy as np
@@ -121,11 +131,16 @@ def fit(
         (np.float64(3.0), np.float64(-1.0))
     """
     optimizer = Adam() if optimizer is None else optimizer
+    an_optimizer("optimizer", optimizer)
     names = parameters_of(loss)[1:]
-    _check(
-        {"epochs": epochs, "batch_size": batch_size, "checkpoint_every": checkpoint_every}
-        | ({} if patience is None else {"patience": patience})
-    )
+    whole_numbers(epochs=epochs, batch_size=batch_size, checkpoint_every=checkpoint_every)
+    if patience is not None:
+        whole_numbers(patience=patience)
+    expect(is_number(min_delta), "min_delta", min_delta, "a number")
+    rate = constant(optimizer.lr) if schedule is None else schedule
+    expect(callable(rate), "schedule", rate, "a function of the epochs passed (learn.schedules)")
+    if checkpoint is not None:
+        checkpoint_place(checkpoint)
     if patience is not None and validation is None:
         raise ArgumentError("patience= needs validation= data, whose loss it waits for")
     if resume and checkpoint is None:
@@ -147,7 +162,6 @@ def fit(
     source = training_step(loss, optimizer, clip=clip)
     stepper = Stepper(source, training.params, training.state, batches.memory, options)
     measure = _measure(loss, validation, names)
-    rate = schedule or constant(optimizer.lr)
     stopped, stored = _reason(training, patience), training.epoch
     with bar(progress, epochs, len(batches), training.epoch) as shown:
         while training.epoch < epochs and not stopped:
@@ -174,20 +188,13 @@ def fit(
     return _result(training, stopped)
 
 
-def _check(numbers: dict[str, Any]) -> None:
-    """Nothing, if all of them are whole and from 1 on."""
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ArgumentError(f"{name}={number!r}: expected a whole number from 1 on")
-
-
 def _epoch(
     epoch: int, stepper: Stepper, batches: Batches, rate: Rate, advance: Callable[[], None]
 ) -> Row:
     """The numbers of one epoch, which is counted from 0 here."""
     total, lr = 0.0, 0.0
     for i, size in enumerate(batches.epoch(epoch)):
-        lr = float(rate(epoch + i / len(batches)))
+        lr = learning_rate(rate, epoch + i / len(batches))
         total += stepper.step(size, lr) * size
         advance()
     return {"epoch": epoch + 1, "loss": total / batches.count, "lr": lr}
@@ -200,7 +207,7 @@ def _measure(
     if validation is None:
         return None
     if callable(validation):
-        return lambda params: float(cast("Any", validation)(params))
+        return lambda params: measured(cast("Any", validation), params)
     held: tuple[Array, ...] = data_arrays(validation, names, "validation")
     kernel = compile_(loss)
     return lambda params: float(kernel(params, *held))

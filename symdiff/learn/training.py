@@ -50,7 +50,7 @@ def training_step(
         (array([0.5, 1. ]), 2.5)
     """
     batch = _apart(parameters_of(loss)[1:])
-    limit = by_global_norm(clip) if isinstance(clip, (int, float)) else clip
+    limit = clip if clip is None or callable(clip) else by_global_norm(clip)
 
     def step(params: Any, state: Any, *rest: Any) -> tuple[Any, Any, Any]:
         *given, lr = rest

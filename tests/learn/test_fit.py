@@ -279,12 +279,44 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
         ({"resume": True}, "resume=True needs checkpoint="),
         ({"validation": (X,)}, r"validation: the loss takes 2 arrays of a batch \(x, y\), got 1"),
         ({"frozen": "*"}, "nothing to train"),
-        ({"clip": -1.0}, r"limit of -1\.0"),
+        ({"clip": -1.0}, r"clip: limit=-1\.0: expected a finite number above 0"),
+        ({"clip": "a"}, "clip: limit='a'"),
+        ({"optimizer": optim.Adam}, "optimizer=<class .*Adam'>: expected an optimiser"),
+        ({"min_delta": None}, "min_delta=None"),
+        ({"schedule": "a"}, "schedule='a': expected a function of the epochs"),
+        ({"schedule": 0.1}, r"schedule=0\.1: expected a function"),
+        ({"schedule": lambda t: None}, "schedule <.*> returned None after 0 epochs: expected a"),
+        ({"schedule": lambda t: "0.1"}, "returned '0.1' after 0 epochs"),
+        ({"schedule": lambda t: math.nan if t else 0.1}, "returned nan after 0.25 epochs"),
+        ({"schedule": lambda t: 0.1 - t}, "returned -0.15 after 0.25 epochs"),
+        ({"validation": lambda p: None}, "validation: the function <.*> returned None: expected"),
+        (
+            {"validation": lambda p: np.ones(2)},
+            r"returned array\(\[1., 1.\]\): expected one number",
+        ),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], message: str) -> None:
     with pytest.raises(sd.ArgumentError, match=message):
         train(**options)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("missing/model.npz", "there is no folder '.*missing'"),
+        (".", "not of a folder"),
+        (3, "checkpoint=3: expected the path of a file"),
+    ],
+)
+def test_checkpoints_that_cannot_be_written_are_refused_first(
+    place: Any, message: str, tmp_path: Path
+) -> None:
+    seen: list[Any] = []
+    path = tmp_path / place if isinstance(place, str) else place
+    with pytest.raises(sd.ArgumentError, match=message):
+        train(checkpoint=path, callbacks=[seen.append], schedule=seen.append)
+    assert not seen
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from symdiff.errors import ArgumentError
+from symdiff.learn.optim.checks import not_below_zero
+from symdiff.learn.options import expect
 from symdiff.learn.rows import Rows
 from symdiff.learn.structures import (
     Leaves,
@@ -102,6 +104,15 @@ class Optimizer(ABC):
         return rebuilt(tree, changed), {"step": step, "slots": slots}
 
 
+def an_optimizer(what: str, value: Any) -> None:
+    """Nothing, if `value` is an optimiser.
+
+    Raises:
+        ArgumentError: it is none; the message begins with `what`.
+    """
+    expect(isinstance(value, Optimizer), what, value, "an optimiser, such as learn.optim.Adam()")
+
+
 def dense(gradient: Any, optimizer: Optimizer) -> Any:
     """The gradient, if it is one of all elements.
 
@@ -111,24 +122,6 @@ def dense(gradient: Any, optimizer: Optimizer) -> Any:
     if isinstance(gradient, Rows):
         raise ArgumentError(f"{type(optimizer).__name__} takes dense gradients, got Rows")
     return gradient
-
-
-def not_below_zero(optimizer: Optimizer, *names: str) -> None:
-    """Nothing, if these attributes are numbers from 0 on."""
-    for name in names:
-        if not getattr(optimizer, name) >= 0:
-            raise ArgumentError(
-                f"{type(optimizer).__name__}: {name}={getattr(optimizer, name)!r} is below 0"
-            )
-
-
-def fractions(optimizer: Optimizer, name: str, *values: float) -> None:
-    """Nothing, if `values` are in [0, 1)."""
-    if not all(0 <= value < 1 for value in values):
-        raise ArgumentError(
-            f"{type(optimizer).__name__}: {name}={getattr(optimizer, name)!r} is to be from 0 to "
-            "below 1"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +145,12 @@ class Groups(Optimizer):
     lr: float = -1.0  # that of `otherwise`
 
     def __post_init__(self) -> None:
+        an_optimizer("Groups: otherwise", self.otherwise)
+        groups: Any = self.groups
+        a_dict = isinstance(groups, Mapping)
+        expect(a_dict, "Groups: groups", groups, "a dict of optimisers by paths or patterns")
+        for pattern, optimizer in self.groups.items():
+            an_optimizer(f"Groups: {pattern}", optimizer)
         object.__setattr__(self, "lr", self.otherwise.lr)
         if not self.lr > 0:
             raise ArgumentError("Groups: the learning rate of otherwise= is to be above 0")

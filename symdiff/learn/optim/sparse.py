@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from symdiff.errors import ArgumentError
-from symdiff.learn.optim.base import Optimizer, Slots, fractions, not_below_zero
+from symdiff.learn.optim.base import Optimizer, Slots
+from symdiff.learn.optim.checks import not_below_zero, two_fractions
 from symdiff.learn.rows import Rows
 
 
@@ -28,7 +29,7 @@ class SparseAdam(Optimizer):
 
     def __post_init__(self) -> None:
         not_below_zero(self, "lr", "eps")
-        fractions(self, "betas", *self.betas)
+        two_fractions(self, "betas")
 
     def slots(self, leaf: Any) -> Slots:
         """Both running means, of all rows."""
