@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Result:
     Attributes:
         params: the parameters, in the structure of those given: after the last epoch, or with
             early stopping those of the epoch with the lowest validation.
-        history: the numbers of every epoch.
+        history: the numbers of every epoch, and why there were no more.
         state: of the optimiser, after the last epoch.
         epochs: how many there were, those before a `resume` included.
         best_epoch: the epoch that `params` are from, counted from 1.
@@ -58,8 +59,7 @@ class Result:
     stopped: str
 
     def __repr__(self) -> str:
-        why = f", stopped: {self.stopped}" if self.stopped else ""
-        return f"<Result after {self.epochs} epochs{why}; {self.history!r}>"
+        return f"<Result after {self.epochs} epochs; {self.history!r}>"
 
 
 def fit(
@@ -88,6 +88,7 @@ def fit(
     """Parameters that make the mean of `loss(params, *batch)` over the examples of `data` small.
 
     The same arguments give the same bits, also if training stopped in between and was resumed.
+    A loss that is NaN or infinite ends it after that epoch, with a RuntimeWarning.
 
     Args:
         loss: any source of one number, of the parameters and the arrays of a minibatch.
@@ -162,9 +163,9 @@ def fit(
     source = training_step(loss, optimizer, clip=clip)
     stepper = Stepper(source, training.params, training.state, batches.memory, options)
     measure = _measure(loss, validation, names)
-    stopped, stored = _reason(training, patience), training.epoch
+    training.stopped, stored = _reason(training, patience), training.epoch
     with bar(progress, epochs, len(batches), training.epoch) as shown:
-        while training.epoch < epochs and not stopped:
+        while training.epoch < epochs and not training.stopped:
             start = time.perf_counter()
             shown.begin(training.epoch + 1)
             row = _epoch(training.epoch, stepper, batches, rate, shown.advance)
@@ -176,16 +177,23 @@ def fit(
             if patience is not None and row["validation"] < training.best[0] - min_delta:
                 training.best = (row["validation"], training.epoch)
                 training.best_params = mapped(np.copy, training.params)
-            stopped = _reason(training, patience)
-            due = stopped or training.epoch in (epochs, stored + checkpoint_every)
+            training.stopped = _reason(training, patience)
+            due = training.stopped or training.epoch in (epochs, stored + checkpoint_every)
             if checkpoint is not None and due:
                 store(checkpoint, training, setting)
                 stored = training.epoch
             shown.end(", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"))
             for callback in callbacks:
-                if callback(training) is True and not stopped:
-                    stopped = "a callback asked for it"
-    return _result(training, stopped)
+                if callback(training) is True and not training.stopped:
+                    training.stopped = "a callback asked for it"
+    if _diverged(training):
+        warnings.warn(
+            f"{training.stopped}: training stopped. Try a smaller learning rate, or clip=1.0; "
+            "sd.debug shows where a loss or a gradient stops being finite",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return _result(training)
 
 
 def _epoch(
@@ -215,7 +223,7 @@ def _measure(
 
 def _reason(training: Training, patience: int | None) -> str:
     """Why to stop after the last epoch, or ""."""
-    if training.rows and not math.isfinite(training.rows[-1]["loss"]):
+    if _diverged(training):
         return f"the loss is {training.rows[-1]['loss']} in epoch {training.epoch}"
     waited = training.epoch - training.best[1]
     if patience is not None and waited >= patience:
@@ -223,8 +231,13 @@ def _reason(training: Training, patience: int | None) -> str:
     return ""
 
 
-def _result(training: Training, stopped: str) -> Result:
+def _diverged(training: Training) -> bool:
+    """Whether the loss of the last epoch is NaN or infinite."""
+    return bool(training.rows) and not math.isfinite(training.rows[-1]["loss"])
+
+
+def _result(training: Training) -> Result:
     params, epoch = training.params, training.epoch
     if training.best_params is not None:
         params, epoch = training.best_params, training.best[1]
-    return Result(params, training.history, training.state, training.epoch, epoch, stopped)
+    return Result(params, training.history, training.state, training.epoch, epoch, training.stopped)

@@ -117,6 +117,7 @@ class Training:
         rows: of the history.
         best: the lowest value of the validation so far, and the epoch (from 1) that had it.
         best_params: a copy of the parameters then; None without early stopping.
+        stopped: why it ends before the last epoch; "" as long as it does not.
     """
 
     params: Any
@@ -125,11 +126,12 @@ class Training:
     rows: list[Row] = field(default_factory=list[Row])
     best: tuple[float, int] = (math.inf, 0)
     best_params: Any = None
+    stopped: str = ""
 
     @property
     def history(self) -> History:
         """The epochs so far."""
-        return History(self.rows)
+        return History(self.rows, self.stopped)
 
 
 def _apart(names: list[str]) -> list[str]:

@@ -187,15 +187,52 @@ def test_callbacks_see_every_epoch_and_may_stop() -> None:
     result = train(callbacks=[watch])
     assert [epoch for epoch, _ in seen] == [1, 2, 3]
     assert [value for _, value in seen] == result.history["loss"]
-    assert result.stopped == "a callback asked for it"
+    assert result.stopped == result.history.stopped == "a callback asked for it"
 
 
-def test_a_loss_that_is_not_finite_ends_it() -> None:
-    blown = learn.fit(
-        lambda p, x: np.sum(np.exp(p["a"] * x)), {"a": np.array(2.0)}, np.full(8, 500.0), epochs=5
-    )
-    assert blown.stopped.startswith("the loss is ")
-    assert blown.epochs == 1
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        (lambda p, x: np.mean((p["a"] * x) ** 4), "inf"),  # grows from step to step
+        (lambda p, x: np.mean(np.sqrt(p["a"] - x)), "nan"),
+    ],
+)
+def test_a_loss_that_is_not_finite_ends_it(source: Any, value: str, tmp_path: Path) -> None:
+    """After that epoch, with one warning, also when it is asked to go on from there."""
+    x = np.full(8, 5.0)
+    options: dict[str, Any] = {
+        "optimizer": optim.SGD(lr=10.0),
+        "epochs": 9,
+        "checkpoint": tmp_path / "model.npz",
+    }
+    seen: list[dict[str, Any]] = []
+
+    def note(training: learn.Training) -> None:
+        seen.append({"a": training.params["a"].copy()})
+
+    def run(**more: Any) -> learn.Result:
+        with pytest.warns(RuntimeWarning, match="a smaller learning rate, or clip=.*sd.debug") as w:
+            result = learn.fit(source, {"a": 2.0}, x, **options, **more)
+        assert len(w) == 1
+        assert w[0].filename == __file__
+        assert result.stopped in str(w[0].message)
+        return result
+
+    result = run(callbacks=[note])
+    last = len(seen)
+    assert 0 < last < 9
+    assert result.epochs == len(result.history) == last
+    assert result.stopped == result.history.stopped == f"the loss is {value} in epoch {last}"
+    assert f"stopped: the loss is {value}" in repr(result.history)
+    assert all(map(math.isfinite, result.history["loss"][:-1]))
+    assert str(result.history["loss"][-1]) == value
+    assert_same(result.params, seen[-1])
+    again = run(resume=True)
+    assert (again.epochs, again.history.stopped) == (last, result.stopped)
+
+
+def test_a_loss_that_stays_finite_is_no_matter_for_a_warning() -> None:
+    assert train(epochs=2).history.stopped == ""
 
 
 # Checkpoints.
