@@ -200,6 +200,20 @@ def test_sparse_adam_is_adam_on_the_rows_that_were_seen() -> None:
     assert np.array_equal(params["table"][unseen], table[unseen])
 
 
+def test_the_eps_of_sparse_adam_is_not_corrected_for_bias() -> None:
+    """PyTorch's form: in a first step Adam's denominator is |g| + eps, this one's share is less."""
+    g, eps, bias = 1e-3, 0.1, np.sqrt(1 - 0.999)
+    rows = learn.Rows(np.array([0]), np.array([[g]]))
+    table = np.zeros((2, 1))
+    sparse, dense = optim.SparseAdam(lr=1.0, eps=eps), optim.Adam(lr=1.0, eps=eps)
+    by_rows, _ = sparse.update({"t": table}, {"t": rows}, sparse.init({"t": table}))
+    by_all, _ = dense.update(
+        {"t": table}, {"t": [[g], [0.0]] * np.ones(1)}, dense.init({"t": table})
+    )
+    assert by_rows["t"][0, 0] == pytest.approx(-bias * g / (bias * g + eps), rel=1e-12)
+    assert by_all["t"][0, 0] == pytest.approx(-g / (g + eps), rel=1e-12)
+
+
 def test_a_table_used_in_several_places_has_one_sum_a_row() -> None:
     def both(p: Any, left: Any, right: Any) -> Any:
         return np.sum(p[left] * p[right])

@@ -18,8 +18,9 @@ class SparseAdam(Optimizer):
     """Adam on the rows that the minibatch looked up; other rows, and their means, stay as they are.
 
     The step of a row is lr sqrt(1 - betas[1]^t) / (1 - betas[0]^t) m / (sqrt(v) + eps), t being the
-    number of all steps, not of those that saw the row: `torch.optim.SparseAdam`. A row that was
-    looked up several times gets one step with the sum of its gradients.
+    number of all steps, not of those that saw the row: `torch.optim.SparseAdam`. Unlike Adam's, its
+    eps is added to sqrt(v) without the correction of v's bias. A row that was looked up several
+    times gets one step with the sum of its gradients.
     """
 
     lr: float = 1e-3
