@@ -14,7 +14,7 @@ test: $(VENV)/tested
 slow: $(VENV)/tested
 	$(BIN)/python -m pytest -q -m slow tests
 
-check: $(VENV)/tested
+check: $(VENV)/tested $(VENV)/documented
 	scripts/check
 
 bench: $(VENV)/installed

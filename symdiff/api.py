@@ -42,8 +42,8 @@ def function(source: Source, args: Args | None = None, gates: Gates | None = Non
     `{"W": "f64[8,4]", "layers": [{"b": "f64[8]"}]}`. Without it the parameters are in order of
     first appearance (text), sorted by name (SymPy), or as the Python function has them, and their
     types are those of numbers. A source that is one of arrays gets its types from the arguments
-    of each call, see `specialize`. `gates` are functions of your own that text and SymPy call by
-    these names, see `gate`.
+    of each call, see `specialize`; for a Function made of one, `args` says these types, by name.
+    `gates` are functions of your own that text and SymPy call by these names, see `gate`.
 
     Raises:
         ParseError: text that is not a formula, or a name that `args` does not have.
@@ -61,9 +61,11 @@ def function(source: Source, args: Args | None = None, gates: Gates | None = Non
     if gates and not isinstance(source, str) and not parser.is_sympy(source):
         raise ArgumentError("gates= is for text and SymPy; in Python call g = sd.gate(G) as g(x)")
     if isinstance(source, Function):
-        if args is not None:
-            raise ArgumentError("args= is for sources; this Function has its parameters already")
-        return source
+        if args is None:
+            return source
+        if isinstance(source, Polymorphic) and isinstance(args, Mapping):
+            return source.specialize(**{str(name): args[name] for name in args})
+        raise ArgumentError("args= is for sources; this Function has its parameters already")
     if isinstance(source, Kernel):
         raise ArgumentError("this is a compiled kernel; transform the Function it came from")
     start = time.perf_counter()
@@ -390,7 +392,7 @@ def compile(
 
     Raises:
         ArgumentError: `donate` names no parameter, or one that nothing in the result replaces.
-        UnsupportedError: an option or an operation that cannot be compiled.
+        UnsupportedError: an option, a target or an operation that cannot be compiled.
         CompileError: LLVM fails on the generated code.
 
         >>> import symdiff as sd

@@ -42,10 +42,12 @@ def matched(
                 del parts[at]
                 break
         else:
+            hint = "; return a tuple, with a part for each" if not parts else ""
             raise ArgumentError(
                 f"{fn.name}: {name} is donated, but no part of the result that is left has its "
                 f"structure and types: {name} is {_shown(tree, types)}, left "
                 + (", ".join(_shown(part, types_out) for part in parts[:_SHOWN]) or "is nothing")
+                + hint
             )
     return tuple(sorted(found))
 

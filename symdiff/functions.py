@@ -522,10 +522,9 @@ class _Making:
 
 def pipeline(dtype: ir.DType, fastmath: bool) -> tuple[passes.Pass, ...]:
     """The passes that give the IR of a kernel in some precision and algebra."""
-    if dtype is ir.f64 and not fastmath:
-        return passes.PIPELINE
-    narrow = partial(passes.as_dtype, dtype=dtype)
-    return (narrow, *((passes.fast_math,) if fastmath else ()), *passes.PIPELINE)
+    # What is declared as float32 stays so: float64 is the precision of what is not declared.
+    narrow = () if dtype is ir.f64 else (partial(passes.as_dtype, dtype=dtype),)
+    return (*narrow, *((passes.fast_math,) if fastmath else ()), *passes.PIPELINE)
 
 
 def lowering(fn: ir.Function) -> tuple[passes.Pass, ...]:

@@ -122,6 +122,22 @@ def test_a_formula_of_numbers_loads_nothing_that_arrays_need() -> None:
     assert ran.stdout.split() == ["False"] * 3
 
 
+def test_types_for_a_function_whose_shapes_are_open() -> None:
+    kernel = sd.compile(sd.grad(lambda a: np.sum(a**2)), args={"a": "f64[3]"})
+    assert "%a: f64[3]" in kernel.ir
+    assert kernel(np.arange(3.0)).tolist() == [0.0, 2.0, 4.0]
+    with pytest.raises(sd.ArgumentError, match="unknown argument 'b'"):
+        sd.compile(sd.grad(lambda a: np.sum(a**2)), args={"b": "f64[3]"})
+    with pytest.raises(sd.ArgumentError, match="has its parameters already"):
+        sd.function(sd.grad("x*y"), args={"x": "f32"})
+
+
+def test_what_is_declared_as_float32_stays_so_with_fastmath() -> None:
+    kernel = sd.compile("def f(x: f32[3]): return sum(x*x)", fastmath=True)
+    assert "f64" not in kernel.ir
+    assert kernel(np.ones(3, np.float32)) == 3.0
+
+
 def test_errors_are_of_one_family() -> None:
     for name in sd.__all__:
         entry = getattr(sd, name)

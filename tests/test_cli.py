@@ -294,6 +294,7 @@ def test_bad_bytes_on_standard_input(source: bytes) -> None:
         ("compile", "x*y", "--arg", "x:f64", "--arg", "x:f64"),
         ("compile", "x*y", "--arg", "x:f64"),
         ("compile", "x", "--target", "pdp11"),
+        ("compile", "x*y", "--target", "nvptx64-nvidia-cuda", "--emit", "asm"),
         ("compile", "digamma(x)", "--emit", "c"),
         ("compile", "x", "--emit", "c", "-o", "/nonexistent/folder/f.c"),
         ("check", "3"),

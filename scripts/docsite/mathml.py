@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import html
-from importlib import import_module
 from typing import Any
 
 from docutils.nodes import SkipNode
 from sphinx.application import Sphinx
 
-
-def mathml(latex: str, *, display: bool) -> str:
-    """The `<math>` element for a formula.
-
-    Raises:
-        ValueError: the formula has a command that the converter does not know, or a brace too few.
-    """
-    core = import_module("math_core")
-    converter = core.LatexToMathML(annotation=False)
-    try:
-        return converter.convert_with_local_state(latex, displaystyle=display)
-    except core.LatexError as error:
-        raise ValueError(f"cannot typeset {latex!r}: {error}") from None
+from symdiff.page import mathml
 
 
 def _inline(writer: Any, node: Any) -> None:

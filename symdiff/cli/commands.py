@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 import click
 
 import symdiff as sd
+from symdiff.outputs import OUTPUTS
 
 
 class FormulaCommand(click.Command):
@@ -80,6 +81,7 @@ AT: Final = (
     "Evaluate at this point: numbers, arrays as nested lists, and files: x=@x.npy, x=@x.json, "
     "@point.json."
 )
+TARGET: Final = "Generate code for this machine."
 AS_JSON: Final = 'Write JSON, for programs; what is not finite is "nan", "inf" or "-inf".'
 
 
@@ -93,6 +95,22 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = decorate(command)
     return command
+
+
+def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every command that generates code takes."""
+    for decorate in (
+        click.option("--target", default="host", metavar="TRIPLE", help=TARGET),
+        click.option("--fastmath", is_flag=True, help="Allow rewrites that change rounding."),
+        click.option(
+            "--dtype", type=click.Choice(["f64", "f32"]), default="f64", show_default=True
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+output_option = click.option("--output", type=click.Choice(list(OUTPUTS)), help="What to compile.")
 
 
 wrt_option = click.option(

@@ -10,7 +10,13 @@ from typing import Final
 import click
 
 import symdiff as sd
-from symdiff.cli.commands import FormulaCommand, source_options, wrt_option
+from symdiff.cli.commands import (
+    FormulaCommand,
+    machine_options,
+    output_option,
+    source_options,
+    wrt_option,
+)
 from symdiff.cli.outputs import transformed
 from symdiff.cli.read import fitted, read_function, read_point
 from symdiff.cli.write import (
@@ -26,7 +32,6 @@ from symdiff.cli.write import (
     value_table,
     write,
 )
-from symdiff.outputs import OUTPUTS
 
 EMITTERS: Final[dict[str, Callable[[sd.Function, sd.Kernel], str | bytes]]] = {
     "ir": lambda fn, kernel: kernel.ir,
@@ -44,7 +49,7 @@ EMITTERS: Final[dict[str, Callable[[sd.Function, sd.Kernel], str | bytes]]] = {
 @click.command(name="compile", cls=FormulaCommand)
 @source_options
 @wrt_option
-@click.option("--output", type=click.Choice(list(OUTPUTS)), help="What to compile.")
+@output_option
 @click.option(
     "--emit",
     type=click.Choice(["summary", *EMITTERS]),
@@ -53,9 +58,7 @@ EMITTERS: Final[dict[str, Callable[[sd.Function, sd.Kernel], str | bytes]]] = {
 )
 @click.option("-o", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
 @click.option("--check", "verify", is_flag=True, help="Verify the derivatives.")
-@click.option("--dtype", type=click.Choice(["f64", "f32"]), default="f64", show_default=True)
-@click.option("--fastmath", is_flag=True, help="Allow rewrites that change rounding.")
-@click.option("--target", default="host", metavar="TRIPLE", help="Generate code for this machine.")
+@machine_options
 def compile_command(
     source: str,
     args: Sequence[str],

@@ -7,27 +7,30 @@ from pathlib import Path
 
 import click
 
-from symdiff.cli.commands import FormulaCommand, source_options, wrt_option
+from symdiff.cli.commands import (
+    FormulaCommand,
+    machine_options,
+    output_option,
+    source_options,
+    wrt_option,
+)
 from symdiff.cli.outputs import chosen_output, transformed
 from symdiff.cli.read import fitted, function_of, read_point, read_text
 from symdiff.cli.write import as_text, console, write
 from symdiff.explain import explain_function
-from symdiff.outputs import OUTPUTS
 
 
 @click.command(name="explain", cls=FormulaCommand)
 @source_options
 @wrt_option
-@click.option("--output", type=click.Choice(list(OUTPUTS)), help="What to compile.")
+@output_option
 @click.option(
     "-o",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write here: a page as .html, else the report as text.",
 )
-@click.option("--dtype", type=click.Choice(["f64", "f32"]), default="f64", show_default=True)
-@click.option("--fastmath", is_flag=True, help="Allow rewrites that change rounding.")
-@click.option("--target", default="host", metavar="TRIPLE", help="Generate code for this machine.")
+@machine_options
 def explain_command(
     source: str,
     args: Sequence[str],

@@ -13,7 +13,7 @@ from symdiff.explain.panes import Pane, Section
 from symdiff.explain.stages import GONE, KEPT, Line, Stage
 from symdiff.explain.typeset import Equation
 from symdiff.explain.words import STAGES, duration, facts
-from symdiff.page import asset, document
+from symdiff.page import asset, document, frame
 
 SHOWN: Final = 4000  # lines of one section; what is longer nobody reads
 _CODE: Final = re.compile(r"`([^`]*)`")
@@ -38,7 +38,7 @@ def page_of(explanation: Explanation) -> str:
         "</main>",
     ])  # fmt: skip
     return document(
-        f"{explanation.name}: what the compiler did",
+        _title(explanation),
         body,
         styles=[asset("symdiff.explain", "explain.css")],
         scripts=[asset("symdiff.explain", "explain.js")],
@@ -47,8 +47,11 @@ def page_of(explanation: Explanation) -> str:
 
 def frame_of(explanation: Explanation) -> str:
     """The page in a frame, as notebooks take it."""
-    page = escape(page_of(explanation), quote=True)
-    return f'<iframe srcdoc="{page}" style="width:100%;height:50rem;border:0"></iframe>'
+    return frame(_title(explanation), page_of(explanation), "50rem")
+
+
+def _title(explanation: Explanation) -> str:
+    return f"{explanation.name}: what the compiler did"
 
 
 def _header(e: Explanation) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Final
 
 from symdiff.errors import UnsupportedError
 from symdiff.functions import texts
 from symdiff.ir import Function, Location
+from symdiff.page import mathml
 
 ROWS: Final = 60  # equations that anybody reads
 LARGE: Final = 1500  # operations that are not set at all
@@ -44,15 +44,15 @@ def typeset(fn: Function, attribute: Attribute) -> Sequence[Equation] | None:
     if len(linked.equations) > ROWS:
         return None
     return [
-        Equation(_mathml(left, (), attribute), _mathml(right, linked.places, attribute))
+        Equation(_inside(left, (), attribute), _inside(right, linked.places, attribute))
         for left, right in linked.equations
     ]
 
 
-def _mathml(latex: str, places: Sequence[Location], attribute: Attribute) -> str:
+def _inside(latex: str, places: Sequence[Location], attribute: Attribute) -> str:
     """What is inside of `<math>` for a formula in LaTeX."""
     # A formula with one part only is not put into a row of its own.
-    whole: str = import_module("latex2mathml.converter").convert("{}" + latex)
+    whole = mathml("{}" + latex, display=True)
     inside = whole[whole.index(">") + 1 : whole.rindex("</math>")]
 
     def opening(match: re.Match[str]) -> str:

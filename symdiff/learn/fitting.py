@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,15 @@ from symdiff.learn.batches import Array, Batches, data_arrays
 from symdiff.learn.clipping import Clip
 from symdiff.learn.history import History, Row
 from symdiff.learn.optim import Adam, Optimizer, State
+from symdiff.learn.optim.base import an_optimizer
+from symdiff.learn.options import (
+    checkpoint_place,
+    expect,
+    is_number,
+    learning_rate,
+    measured,
+    whole_numbers,
+)
 from symdiff.learn.progress import bar
 from symdiff.learn.resume import restore, store
 from symdiff.learn.schedules import Rate, constant
@@ -34,7 +44,7 @@ class Result:
     Attributes:
         params: the parameters, in the structure of those given: after the last epoch, or with
             early stopping those of the epoch with the lowest validation.
-        history: the numbers of every epoch.
+        history: the numbers of every epoch, and why there were no more.
         state: of the optimiser, after the last epoch.
         epochs: how many there were, those before a `resume` included.
         best_epoch: the epoch that `params` are from, counted from 1.
@@ -49,8 +59,7 @@ class Result:
     stopped: str
 
     def __repr__(self) -> str:
-        why = f", stopped: {self.stopped}" if self.stopped else ""
-        return f"<Result after {self.epochs} epochs{why}; {self.history!r}>"
+        return f"<Result after {self.epochs} epochs; {self.history!r}>"
 
 
 def fit(
@@ -79,6 +88,7 @@ def fit(
     """Parameters that make the mean of `loss(params, *batch)` over the examples of `data` small.
 
     The same arguments give the same bits, also if training stopped in between and was resumed.
+    A loss that is NaN or infinite ends it after that epoch, with a RuntimeWarning.
 
     Args:
         loss: any source of one number, of the parameters and the arrays of a minibatch.
@@ -105,7 +115,8 @@ def fit(
         threads, fastmath: of the step's kernel, see `symdiff.compile`.
 
     Raises:
-        ArgumentError: arguments that do not fit each other, or the checkpoint.
+        ArgumentError: arguments that do not fit each other, or the checkpoint; a schedule that
+            returns no learning rate, a validation that returns no number.
         CheckpointError: the checkpoint to resume from is damaged.
 
         >>> import numpy as np
@@ -121,11 +132,16 @@ def fit(
         (np.float64(3.0), np.float64(-1.0))
     """
     optimizer = Adam() if optimizer is None else optimizer
+    an_optimizer("optimizer", optimizer)
     names = parameters_of(loss)[1:]
-    _check(
-        {"epochs": epochs, "batch_size": batch_size, "checkpoint_every": checkpoint_every}
-        | ({} if patience is None else {"patience": patience})
-    )
+    whole_numbers(epochs=epochs, batch_size=batch_size, checkpoint_every=checkpoint_every)
+    if patience is not None:
+        whole_numbers(patience=patience)
+    expect(is_number(min_delta), "min_delta", min_delta, "a number")
+    rate = constant(optimizer.lr) if schedule is None else schedule
+    expect(callable(rate), "schedule", rate, "a function of the epochs passed (learn.schedules)")
+    if checkpoint is not None:
+        checkpoint_place(checkpoint)
     if patience is not None and validation is None:
         raise ArgumentError("patience= needs validation= data, whose loss it waits for")
     if resume and checkpoint is None:
@@ -147,10 +163,9 @@ def fit(
     source = training_step(loss, optimizer, clip=clip)
     stepper = Stepper(source, training.params, training.state, batches.memory, options)
     measure = _measure(loss, validation, names)
-    rate = schedule or constant(optimizer.lr)
-    stopped, stored = _reason(training, patience), training.epoch
+    training.stopped, stored = _reason(training, patience), training.epoch
     with bar(progress, epochs, len(batches), training.epoch) as shown:
-        while training.epoch < epochs and not stopped:
+        while training.epoch < epochs and not training.stopped:
             start = time.perf_counter()
             shown.begin(training.epoch + 1)
             row = _epoch(training.epoch, stepper, batches, rate, shown.advance)
@@ -162,23 +177,23 @@ def fit(
             if patience is not None and row["validation"] < training.best[0] - min_delta:
                 training.best = (row["validation"], training.epoch)
                 training.best_params = mapped(np.copy, training.params)
-            stopped = _reason(training, patience)
-            due = stopped or training.epoch in (epochs, stored + checkpoint_every)
+            training.stopped = _reason(training, patience)
+            due = training.stopped or training.epoch in (epochs, stored + checkpoint_every)
             if checkpoint is not None and due:
                 store(checkpoint, training, setting)
                 stored = training.epoch
             shown.end(", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch"))
             for callback in callbacks:
-                if callback(training) is True and not stopped:
-                    stopped = "a callback asked for it"
-    return _result(training, stopped)
-
-
-def _check(numbers: dict[str, Any]) -> None:
-    """Nothing, if all of them are whole and from 1 on."""
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ArgumentError(f"{name}={number!r}: expected a whole number from 1 on")
+                if callback(training) is True and not training.stopped:
+                    training.stopped = "a callback asked for it"
+    if _diverged(training):
+        warnings.warn(
+            f"{training.stopped}: training stopped. Try a smaller learning rate, or clip=1.0; "
+            "sd.debug shows where a loss or a gradient stops being finite",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return _result(training)
 
 
 def _epoch(
@@ -187,7 +202,7 @@ def _epoch(
     """The numbers of one epoch, which is counted from 0 here."""
     total, lr = 0.0, 0.0
     for i, size in enumerate(batches.epoch(epoch)):
-        lr = float(rate(epoch + i / len(batches)))
+        lr = learning_rate(rate, epoch + i / len(batches))
         total += stepper.step(size, lr) * size
         advance()
     return {"epoch": epoch + 1, "loss": total / batches.count, "lr": lr}
@@ -200,7 +215,7 @@ def _measure(
     if validation is None:
         return None
     if callable(validation):
-        return lambda params: float(cast("Any", validation)(params))
+        return lambda params: measured(cast("Any", validation), params)
     held: tuple[Array, ...] = data_arrays(validation, names, "validation")
     kernel = compile_(loss)
     return lambda params: float(kernel(params, *held))
@@ -208,7 +223,7 @@ def _measure(
 
 def _reason(training: Training, patience: int | None) -> str:
     """Why to stop after the last epoch, or ""."""
-    if training.rows and not math.isfinite(training.rows[-1]["loss"]):
+    if _diverged(training):
         return f"the loss is {training.rows[-1]['loss']} in epoch {training.epoch}"
     waited = training.epoch - training.best[1]
     if patience is not None and waited >= patience:
@@ -216,8 +231,13 @@ def _reason(training: Training, patience: int | None) -> str:
     return ""
 
 
-def _result(training: Training, stopped: str) -> Result:
+def _diverged(training: Training) -> bool:
+    """Whether the loss of the last epoch is NaN or infinite."""
+    return bool(training.rows) and not math.isfinite(training.rows[-1]["loss"])
+
+
+def _result(training: Training) -> Result:
     params, epoch = training.params, training.epoch
     if training.best_params is not None:
         params, epoch = training.best_params, training.best[1]
-    return Result(params, training.history, training.state, training.epoch, epoch, stopped)
+    return Result(params, training.history, training.state, training.epoch, epoch, training.stopped)

@@ -17,15 +17,17 @@ class History(Sequence[Row]):
     """One dict of numbers an epoch: epoch (from 1), loss, lr, seconds, and validation.
 
     `loss` is the mean over the epoch's examples, each at the parameters of its own step; `lr` the
-    rate of the last step. `history["loss"]` is the column.
+    rate of the last step. `history["loss"]` is the column. `history.stopped` says why there were
+    not as many epochs as asked for; "" if there were.
 
         >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
         >>> history["loss"], history[-1]["epoch"]
         ([0.5, 0.25], 2)
     """
 
-    def __init__(self, rows: Sequence[Row] = ()) -> None:
+    def __init__(self, rows: Sequence[Row] = (), stopped: str = "") -> None:
         self.rows: list[Any] = list(rows)
+        self.stopped = stopped
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,7 +71,8 @@ class History(Sequence[Row]):
     def __repr__(self) -> str:
         last: Row = self.rows[-1] if self.rows else {}
         facts = ", ".join(f"{name}={value:.6g}" for name, value in last.items())
-        return f"<History of {len(self)} epochs: {facts}>"
+        why = f"; stopped: {self.stopped}" if self.stopped else ""
+        return f"<History of {len(self)} epochs: {facts}{why}>"
 
     def _repr_html_(self) -> str:
         names = self.columns

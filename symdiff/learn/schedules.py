@@ -15,10 +15,14 @@ function of t will do; those here print as what they are, and combine:
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from symdiff.errors import ArgumentError
+
+_ROUNDING: Final = 2.5 * sys.float_info.epsilon
 
 Rate = Callable[[float], float]
 
@@ -61,9 +65,17 @@ def constant(lr: float) -> Schedule:
 
 
 def halving(lr0: float, every: float) -> Schedule:
-    """lr0, halved after every `every` epochs: lr0 / 2**floor(t / every)."""
+    """lr0, halved after every `every` epochs: lr0 / 2**floor(t / every).
+
+    Times that are a multiple of `every` but for rounding are one:
+
+        >>> halving(1.0, every=0.1)(0.3)
+        0.125
+    """
     _above_zero("halving", every=every)
-    return Schedule(f"halving({lr0!r}, every={every!r})", lambda t: lr0 * 0.5 ** (t // every))
+    return Schedule(
+        f"halving({lr0!r}, every={every!r})", lambda t: lr0 * 0.5 ** _whole_periods(t, every)
+    )
 
 
 def exponential(lr0: float, k: float) -> Schedule:
@@ -129,6 +141,18 @@ def chain(first: Rate, epochs: float, then: Rate) -> Schedule:
         return first(t) if t < epochs else then(t - epochs)
 
     return Schedule(f"chain({first!r}, {epochs!r}, {then!r})", rate)
+
+
+def _whole_periods(t: float, period: float) -> int:
+    """How many whole periods there are in `t`, as if all numbers were exact.
+
+    A time is an epoch plus a fraction of one: it is rounded twice, the period and the quotient
+    once each. What is nearer to a whole number than these four halves of an epsilon, and that of
+    the product which compares them, is that number: 0.3 / 0.1 is 2.9999999999999996.
+    """
+    quotient = t / period
+    nearest = round(quotient)
+    return nearest if abs(quotient - nearest) <= _ROUNDING * nearest else math.floor(quotient)
 
 
 def _above_zero(name: str, **numbers: float) -> None:

@@ -94,3 +94,9 @@ def is_real(leaf: Any) -> bool:
     """Whether a leaf, traced or not, has floating-point numbers, which can be learned."""
     kind = getattr(leaf, "dtype", None)
     return np.dtype(kind).kind == "f" if kind is not None else isinstance(leaf, float)
+
+
+def like(number: Any, leaf: Any) -> Any:
+    """`number` in the precision of `leaf`, which must not widen by it."""
+    wanted, given = getattr(leaf, "dtype", None), getattr(number, "dtype", None)
+    return number if given is None or wanted in (None, given) else number.astype(wanted)

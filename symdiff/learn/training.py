@@ -50,7 +50,7 @@ def training_step(
         (array([0.5, 1. ]), 2.5)
     """
     batch = _apart(parameters_of(loss)[1:])
-    limit = by_global_norm(clip) if isinstance(clip, (int, float)) else clip
+    limit = clip if clip is None or callable(clip) else by_global_norm(clip)
 
     def step(params: Any, state: Any, *rest: Any) -> tuple[Any, Any, Any]:
         *given, lr = rest
@@ -117,6 +117,7 @@ class Training:
         rows: of the history.
         best: the lowest value of the validation so far, and the epoch (from 1) that had it.
         best_params: a copy of the parameters then; None without early stopping.
+        stopped: why it ends before the last epoch; "" as long as it does not.
     """
 
     params: Any
@@ -125,11 +126,12 @@ class Training:
     rows: list[Row] = field(default_factory=list[Row])
     best: tuple[float, int] = (math.inf, 0)
     best_params: Any = None
+    stopped: str = ""
 
     @property
     def history(self) -> History:
         """The epochs so far."""
-        return History(self.rows)
+        return History(self.rows, self.stopped)
 
 
 def _apart(names: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.ir import Type, Value, i64
+from symdiff.ir import Op, Type, Value, i64
 from symdiff.ops.comparison import eq
 from symdiff.ops.define import OPS, Masked, define, like, operand_error
 from symdiff.ops.structure import Ints, broadcast, everywhere, iota, reshape, transpose
@@ -228,16 +228,26 @@ def _changed_samples(rng: Any, n: int) -> tuple[Any, ...]:
     )
 
 
-put_at = define(
+def _changed(name: str, value: Any, vjp: Any, **words: str) -> Op:
+    """The entry of an operation that changes some elements of an array."""
+    return define(
+        name,
+        type=partial(_changed_type, name),
+        value=value,
+        vjp=vjp,
+        jvp=partial(_changed_jvp, name),
+        batch=partial(_batch_changed, name),
+        arity=None,
+        samples=_changed_samples,
+        attr_samples=(("axis", 1),),
+        **words,
+    )
+
+
+put_at = _changed(
     "put_at",
-    type=partial(_changed_type, "put_at"),
-    value=_put_at_value,
-    vjp=_put_at_vjp,
-    jvp=partial(_changed_jvp, "put_at"),
-    batch=partial(_batch_changed, "put_at"),
-    arity=None,
-    samples=_changed_samples,
-    attr_samples=(("axis", 1),),
+    _put_at_value,
+    _put_at_vjp,
     note="the first operand with the second at its places; the last one counts where several are",
     intuition="routes: what is still there gets the upstream gradient of its place; what was "
     "replaced none",
@@ -257,16 +267,10 @@ def _add_at_vjp(i: int, bar: Value, out: Value, args: tuple[Value, ...]) -> Valu
     return gather(bar, *args[2:], axis=out.attr("axis")) if i == 1 else None
 
 
-add_at = define(
+add_at = _changed(
     "add_at",
-    type=partial(_changed_type, "add_at"),
-    value=_add_at_value,
-    vjp=_add_at_vjp,
-    jvp=partial(_changed_jvp, "add_at"),
-    batch=partial(_batch_changed, "add_at"),
-    arity=None,
-    samples=_changed_samples,
-    attr_samples=(("axis", 1),),
+    _add_at_value,
+    _add_at_vjp,
     note="the first operand, plus every element of the second at its place, in their order",
     intuition="distributes: the first operand gets the upstream gradient, and what was added "
     "that of its place",

@@ -1,9 +1,11 @@
-"""Logistic, log-sum-exp and softmax written out, as the operations that do not overflow.
+"""Logistic, log-sum-exp, softmax and reciprocals of powers, as what does not overflow.
 
 `1/(1 + exp(-x))` at x = -800 is 1/inf = 0, and its derivative 0*inf, a NaN; `log(exp(x) + exp(y))`
 is infinite at 1000, and so is `log(sum(exp(x)))` of an array. The mathematics is finite at all of
 them. This runs before differentiation, so that the derivative is that of the stable form. What has
 been shifted by a maximum is left as it is.
+
+`1/x**3` at 1e154 has the derivative 0, but by the chain rule 0*inf: it is taken as `x**-3`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from symdiff.ops import (
     lt,
     mul,
     neg,
+    pow,
     reduce_max,
     reduce_sum,
     reshape,
@@ -49,8 +52,8 @@ _LOGARITHMS: Final[dict[Op, float]] = {
 
 @inside
 def stabilize(fn: Function) -> Function:
-    """`fn` with sums of exponentials kept from overflowing under logarithms and quotients."""
-    if not has(fn, exp):
+    """`fn` with sums of exponentials, and powers, kept from overflowing under what is small."""
+    if not has(fn, exp) and not (has(fn, pow) and has(fn, div)):
         return fn
     sums = _Sums()
 
@@ -61,11 +64,22 @@ def stabilize(fn: Function) -> Function:
             logarithm = _logarithm(args[0], sums) or _log_of_sum(args[0])
             scale = _LOGARITHMS[op]
             return logarithm if logarithm is None or scale == 1.0 else mul(scale, logarithm)
+        if op is div and args[1].op is pow:
+            return _reciprocal(args[0], *args[1].args)
         if op is div and args[1].op is add:
             return _quotient(args[0], args[1], sums)
         return _softmax(*args) if op is div and args[0].op is exp else None
 
     return rewrite(fn, rule)
+
+
+def _reciprocal(numerator: Value, x: Value, exponent: Value) -> Value | None:
+    """a / x**c for numbers a and c, as a * x**-c."""
+    c = number(exponent)
+    given = numerator.args[0] if numerator.op is neg else numerator  # as yet, -2 is neg(2)
+    if c is None or c <= 0 or number(given) is None:
+        return None
+    return mul(numerator, pow(x, -c))
 
 
 class _Sums:

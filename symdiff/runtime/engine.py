@@ -100,11 +100,18 @@ def assemble(text: str, target: str = HOST, quick: bool = False, loops: bool = F
     """The object file for LLVM text; with `loops`, optimised and vectorised first.
 
     Raises:
-        CompileError: LLVM rejects the text or cannot generate code.
+        CompileError: LLVM rejects the text.
+        UnsupportedError: there are no object files for `target`.
     """
     with lock:
         module = _parsed(text, target, quick, loops)
-        data = target_machine(target, quick).emit_object(module)
+        try:
+            data = target_machine(target, quick).emit_object(module)
+        except RuntimeError as error:
+            raise UnsupportedError(
+                f"LLVM makes no object files for {target!r}: {error}; a kernel for {HOST!r} has "
+                "C source for the compiler of that target: kernel.c_source, or --emit c"
+            ) from None
         return Image(data, _code_size(data))
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from html import escape
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from symdiff.errors import ArgumentError
 from symdiff.functions import Function, collector_paused
 from symdiff.graph import ComputationGraph
+from symdiff.page import frame
 from symdiff.view.dot import dot
 from symdiff.view.layout import Layout, layout
 from symdiff.view.page import page
 from symdiff.view.picture import Picture, picture
 from symdiff.view.png import png
 from symdiff.view.svg import DARK, LIGHT, svg
-
-FRAME: Final = "width:100%;height:560px;border:0"
 
 
 class Drawing(str):
@@ -99,8 +97,7 @@ class Drawing(str):
         return self.svg()
 
     def _repr_html_(self) -> str:
-        title = escape(f"computation graph of {self.picture.name}")
-        return f'<iframe title="{title}" style="{FRAME}" srcdoc="{escape(self.html())}"></iframe>'
+        return frame(f"computation graph of {self.picture.name}", self.html(), "560px")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)

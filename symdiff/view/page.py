@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from html import escape
 from pathlib import PurePath
@@ -13,12 +12,13 @@ import numpy as np
 from symdiff import ir
 from symdiff.graph import Node
 from symdiff.graph.norm import norm
+from symdiff.page import Colours, asset, document
 from symdiff.view.figures import figure, heat_map, number_text, shape_text
 from symdiff.view.layout import Layout, Point
 from symdiff.view.picture import Box, Picture, Wire
 from symdiff.view.regions import regions
 from symdiff.view.source import Source
-from symdiff.view.svg import DARK, LIGHT, asset, shapes
+from symdiff.view.svg import DARK, LIGHT, shapes
 
 SCRIPTS: Final = (
     "state.js", "camera.js", "timeline.js", "panel.js", "folding.js", "search.js", "main.js",
@@ -30,33 +30,24 @@ def page(picture: Picture, places: Layout) -> str:
     source = Source(picture)
     parts = {
         "title": escape(picture.name),
-        "style": f"{_colours()}{asset('page.css')}{asset('drawing.css')}",
         "source": source.html(),
         "width": f"{places.width:.0f}",
         "height": f"{places.height:.0f}",
         "shapes": shapes(picture, places),
-        "data": _as_json(_facts(picture, places, source)),
-        "script": "".join(map(asset, SCRIPTS)),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("page.html"))
-
-
-def _colours() -> str:
-    """The colours as variables: light, dark where the system is, and as the reader chooses."""
-    light = "".join(f"--{name}:{colour};" for name, colour in LIGHT.items())
-    dark = "".join(f"--{name}:{colour};" for name, colour in DARK.items())
-    return (
-        f":root{{color-scheme:light;{light}}}\n"
-        f"@media (prefers-color-scheme: dark){{:root:not([data-theme=light])"
-        f"{{color-scheme:dark;{dark}}}}}\n"
-        f":root[data-theme=dark]{{color-scheme:dark;{dark}}}\n"
+    body = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _asset("page.html"))
+    return document(
+        f"{picture.name}: computation graph",
+        body,
+        colours=Colours(LIGHT, DARK),
+        styles=[_asset("page.css"), _asset("drawing.css")],
+        scripts=[f"const symdiffGraph = (() => {{\n{''.join(map(_asset, SCRIPTS))}}})();"],
+        data=_facts(picture, places, source),
     )
 
 
-def _as_json(facts: Any) -> str:
-    """JSON that may stand in a script element: nothing in it ends that, or begins a comment."""
-    text = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+def _asset(name: str) -> str:
+    return asset("symdiff.view", name)
 
 
 def _facts(picture: Picture, places: Layout, source: Source) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any, Final
 
+from symdiff.page import asset
 from symdiff.view.figures import extent, heat_map
 from symdiff.view.layout import Layout, Point
 from symdiff.view.picture import FIGURE, LABEL, LINE, THUMB, Box, Picture, Wire
@@ -48,14 +48,10 @@ DARK: Final = {
 }
 
 
-def asset(name: str) -> str:
-    """The text of a file in `symdiff/view/assets`."""
-    return (files("symdiff.view") / "assets" / name).read_text(encoding="utf-8")
-
-
 def style(colours: dict[str, str]) -> str:
     """The style sheet of a drawing with its colours written out, which every viewer understands."""
-    return re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], asset("drawing.css"))
+    sheet = asset("symdiff.view", "drawing.css")
+    return re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], sheet)
 
 
 def svg(picture: Picture, places: Layout, colours: dict[str, str] | None = None) -> str:

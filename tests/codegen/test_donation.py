@@ -475,7 +475,7 @@ def test_sources_have_results_of_their_own() -> None:
     kernel = in_place(lambda x, g: x - g, x="f64[5]", g="f64[5]")
     space: dict[str, Any] = {}
     exec(kernel.numpy_source, space)
-    function = next(v for k, v in space.items() if callable(v) and not k.startswith("_"))
+    function: Any = next(v for k, v in space.items() if callable(v) and not k.startswith("_"))
     x = np.arange(5.0)
     assert function(x, np.ones(5)).tolist() == [-1, 0, 1, 2, 3]
     assert x.tolist() == [0, 1, 2, 3, 4]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from op_functions import ELEMENTWISE, of_op
+from opcases import SAMPLED, single
 
 from symdiff import ops
 from symdiff.autodiff.transforms import gradient, hessian, jacobian
 from symdiff.codegen.latex import latex, symbol
+from symdiff.errors import UnsupportedError
 from symdiff.ir import F64, Branch, Function, Graph, Leaf, Op, Value
+from symdiff.page import mathml
 from symdiff.passes import PIPELINE, run
 
 Build = Callable[[Value, Value, Value], Value]
@@ -73,6 +77,17 @@ def test_notation(text: str, build: Build) -> None:
 @pytest.mark.parametrize("op", ELEMENTWISE, ids=lambda op: op.name)
 def test_every_operation_is_balanced(op: Op) -> None:
     assert is_balanced(latex(of_op(op)))
+
+
+@pytest.mark.parametrize("op", SAMPLED, ids=lambda op: op.name)
+def test_every_operation_can_be_set(op: Op) -> None:
+    fn = single(op, np.random.default_rng(0))
+    try:
+        formula = latex(fn)
+    except UnsupportedError:
+        assert not op.elementwise
+    else:
+        assert "<mi>x</mi>" in mathml(formula, display=True)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,19 @@ def test_clipping_takes_part() -> None:
     assert 0 < moved < 4.001e-3
 
 
+def test_clipping_takes_gradients_whose_squares_overflow() -> None:
+    result = learn.fit(
+        lambda p, x: np.mean(x) * np.sum(p["w"]),
+        {"w": np.zeros(3, np.float32)},
+        np.full(4, 1e20, np.float32),
+        optimizer=optim.SGD(lr=1.0),
+        clip=1.0,
+        epochs=1,
+    )
+    assert result.params["w"].dtype == np.float32
+    np.testing.assert_allclose(result.params["w"], -1 / math.sqrt(3), rtol=1e-6)
+
+
 def test_structures_of_all_kinds_are_trained() -> None:
     def line(p: Any, x: Any) -> Any:
         return np.mean((p[0] * x + p[1]["c"] - 2.0 * x - 1.0) ** 2)
@@ -174,15 +187,52 @@ def test_callbacks_see_every_epoch_and_may_stop() -> None:
     result = train(callbacks=[watch])
     assert [epoch for epoch, _ in seen] == [1, 2, 3]
     assert [value for _, value in seen] == result.history["loss"]
-    assert result.stopped == "a callback asked for it"
+    assert result.stopped == result.history.stopped == "a callback asked for it"
 
 
-def test_a_loss_that_is_not_finite_ends_it() -> None:
-    blown = learn.fit(
-        lambda p, x: np.sum(np.exp(p["a"] * x)), {"a": np.array(2.0)}, np.full(8, 500.0), epochs=5
-    )
-    assert blown.stopped.startswith("the loss is ")
-    assert blown.epochs == 1
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        (lambda p, x: np.mean((p["a"] * x) ** 4), "inf"),  # grows from step to step
+        (lambda p, x: np.mean(np.sqrt(p["a"] - x)), "nan"),
+    ],
+)
+def test_a_loss_that_is_not_finite_ends_it(source: Any, value: str, tmp_path: Path) -> None:
+    """After that epoch, with one warning, also when it is asked to go on from there."""
+    x = np.full(8, 5.0)
+    options: dict[str, Any] = {
+        "optimizer": optim.SGD(lr=10.0),
+        "epochs": 9,
+        "checkpoint": tmp_path / "model.npz",
+    }
+    seen: list[dict[str, Any]] = []
+
+    def note(training: learn.Training) -> None:
+        seen.append({"a": training.params["a"].copy()})
+
+    def run(**more: Any) -> learn.Result:
+        with pytest.warns(RuntimeWarning, match="a smaller learning rate, or clip=.*sd.debug") as w:
+            result = learn.fit(source, {"a": 2.0}, x, **options, **more)
+        assert len(w) == 1
+        assert w[0].filename == __file__
+        assert result.stopped in str(w[0].message)
+        return result
+
+    result = run(callbacks=[note])
+    last = len(seen)
+    assert 0 < last < 9
+    assert result.epochs == len(result.history) == last
+    assert result.stopped == result.history.stopped == f"the loss is {value} in epoch {last}"
+    assert f"stopped: the loss is {value}" in repr(result.history)
+    assert all(map(math.isfinite, result.history["loss"][:-1]))
+    assert str(result.history["loss"][-1]) == value
+    assert_same(result.params, seen[-1])
+    again = run(resume=True)
+    assert (again.epochs, again.history.stopped) == (last, result.stopped)
+
+
+def test_a_loss_that_stays_finite_is_no_matter_for_a_warning() -> None:
+    assert train(epochs=2).history.stopped == ""
 
 
 # Checkpoints.
@@ -266,12 +316,44 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
         ({"resume": True}, "resume=True needs checkpoint="),
         ({"validation": (X,)}, r"validation: the loss takes 2 arrays of a batch \(x, y\), got 1"),
         ({"frozen": "*"}, "nothing to train"),
-        ({"clip": -1.0}, r"limit of -1\.0"),
+        ({"clip": -1.0}, r"clip: limit=-1\.0: expected a finite number above 0"),
+        ({"clip": "a"}, "clip: limit='a'"),
+        ({"optimizer": optim.Adam}, "optimizer=<class .*Adam'>: expected an optimiser"),
+        ({"min_delta": None}, "min_delta=None"),
+        ({"schedule": "a"}, "schedule='a': expected a function of the epochs"),
+        ({"schedule": 0.1}, r"schedule=0\.1: expected a function"),
+        ({"schedule": lambda t: None}, "schedule <.*> returned None after 0 epochs: expected a"),
+        ({"schedule": lambda t: "0.1"}, "returned '0.1' after 0 epochs"),
+        ({"schedule": lambda t: math.nan if t else 0.1}, "returned nan after 0.25 epochs"),
+        ({"schedule": lambda t: 0.1 - t}, "returned -0.15 after 0.25 epochs"),
+        ({"validation": lambda p: None}, "validation: the function <.*> returned None: expected"),
+        (
+            {"validation": lambda p: np.ones(2)},
+            r"returned array\(\[1., 1.\]\): expected one number",
+        ),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], message: str) -> None:
     with pytest.raises(sd.ArgumentError, match=message):
         train(**options)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("missing/model.npz", "there is no folder '.*missing'"),
+        (".", "not of a folder"),
+        (3, "checkpoint=3: expected the path of a file"),
+    ],
+)
+def test_checkpoints_that_cannot_be_written_are_refused_first(
+    place: Any, message: str, tmp_path: Path
+) -> None:
+    seen: list[Any] = []
+    path = tmp_path / place if isinstance(place, str) else place
+    with pytest.raises(sd.ArgumentError, match=message):
+        train(checkpoint=path, callbacks=[seen.append], schedule=seen.append)
+    assert not seen
 
 
 @pytest.mark.parametrize(

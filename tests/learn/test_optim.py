@@ -200,6 +200,20 @@ def test_sparse_adam_is_adam_on_the_rows_that_were_seen() -> None:
     assert np.array_equal(params["table"][unseen], table[unseen])
 
 
+def test_the_eps_of_sparse_adam_is_not_corrected_for_bias() -> None:
+    """PyTorch's form: in a first step Adam's denominator is |g| + eps, this one's share is less."""
+    g, eps, bias = 1e-3, 0.1, np.sqrt(1 - 0.999)
+    rows = learn.Rows(np.array([0]), np.array([[g]]))
+    table = np.zeros((2, 1))
+    sparse, dense = optim.SparseAdam(lr=1.0, eps=eps), optim.Adam(lr=1.0, eps=eps)
+    by_rows, _ = sparse.update({"t": table}, {"t": rows}, sparse.init({"t": table}))
+    by_all, _ = dense.update(
+        {"t": table}, {"t": [[g], [0.0]] * np.ones(1)}, dense.init({"t": table})
+    )
+    assert by_rows["t"][0, 0] == pytest.approx(-bias * g / (bias * g + eps), rel=1e-12)
+    assert by_all["t"][0, 0] == pytest.approx(-g / (g + eps), rel=1e-12)
+
+
 def test_a_table_used_in_several_places_has_one_sum_a_row() -> None:
     def both(p: Any, left: Any, right: Any) -> Any:
         return np.sum(p[left] * p[right])
@@ -277,15 +291,36 @@ def test_single_precision_stays_single() -> None:
     np.testing.assert_allclose(changed["a"], 0.9, rtol=1e-6)
 
 
+def wrong(value: Any) -> Any:
+    """`value`, which type checkers would refuse."""
+    return value
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: optim.SGD(lr=-1.0), "lr=-1.0 is below 0"),
+        (lambda: optim.SGD(lr=-1.0), "SGD: lr=-1.0: expected a finite number from 0 on"),
         (lambda: optim.SGD(nesterov=True), "needs a momentum"),
         (lambda: optim.Adam(betas=(0.9, 1.0)), r"betas=\(0.9, 1.0\)"),
         (lambda: optim.SparseAdam(betas=(-0.1, 0.5)), "betas"),
         (lambda: optim.RMSprop(eps=float("nan")), "eps=nan"),
+        (lambda: optim.Adam(betas=wrong((0.9,))), r"Adam: betas=\(0\.9,\): expected two numbers"),
+        (lambda: optim.AdamW(betas=wrong(0.9)), r"AdamW: betas=0\.9: expected two numbers"),
+        (lambda: optim.Adam(betas=wrong(("a", 0.9))), "expected two numbers"),
+        (lambda: optim.Adam(amsgrad=wrong("no")), "amsgrad='no': expected True or False"),
+        (lambda: optim.SGD(lr=wrong("0.1")), "lr='0.1': expected a finite number"),
+        (lambda: optim.SGD(lr=wrong(None)), "lr=None: expected a finite number"),
+        (lambda: optim.SGD(momentum=True), "momentum=True: expected a finite number"),
+        (lambda: optim.SGD(nesterov=wrong(1), momentum=0.9), "nesterov=1: expected True or False"),
+        (lambda: optim.Adagrad(lr_decay=float("inf")), "lr_decay=inf: expected a finite number"),
+        (lambda: optim.RMSprop(alpha=1.5), "alpha=1.5: expected a number from 0 to below 1"),
+        (lambda: optim.RMSprop(centered=wrong(None)), "centered=None: expected True or False"),
         (lambda: optim.Groups(groups={}, otherwise=optim.SGD(lr=0.0)), "above 0"),
+        (lambda: optim.Groups(groups={}, otherwise=wrong("sgd")), "otherwise='sgd': expected an"),
+        (
+            lambda: optim.Groups(groups=wrong({"W": 1}), otherwise=optim.SGD()),
+            "Groups: W=1: expected an optimiser",
+        ),
     ],
 )
 def test_hyperparameters_are_checked(make: Callable[[], Any], message: str) -> None:

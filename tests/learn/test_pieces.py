@@ -211,8 +211,47 @@ def test_clipping_by_the_norm_of_all_gradients() -> None:
     nothing = clipping.by_global_norm(1.0)({"W": np.zeros(2)})
     assert nothing["W"].tolist() == [0.0, 0.0]
     assert repr(clip) == "by_global_norm(1.0)"
-    with pytest.raises(sd.ArgumentError, match="limit of 0"):
+    with pytest.raises(sd.ArgumentError, match="clip: limit=0: expected a finite number above 0"):
         clipping.by_global_norm(0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "large"), [("f4", 1e20), ("f4", 3e38), ("f8", 1e200), ("f8", 1.7e308)]
+)
+def test_gradients_whose_norm_overflows_are_clipped(dtype: str, large: float) -> None:
+    """Squares of the first ones are beyond range, of the second ones the norm too."""
+    gradients = {"W": np.full((1, 2), large, dtype), "b": np.full(2, -large, dtype)}
+    clip = clipping.by_global_norm(1.0)
+    for clipped in (clip(gradients), sd.function(lambda g: clip(g))(gradients)):
+        assert clipped["W"].dtype == dtype
+        np.testing.assert_allclose(
+            clipped["W"], [[0.5, 0.5]], rtol=1e-5 if dtype == "f4" else 1e-14
+        )
+        np.testing.assert_array_equal(clipped["b"], -clipped["W"][0])
+
+
+def test_norms_of_gradients_at_the_borders() -> None:
+    """Zeros, vanishing squares, mixed precisions, no elements; inf and NaN as in PyTorch."""
+    clip = clipping.by_global_norm(1.0)
+    compiled = sd.function(lambda g: clip(g))
+    assert clipping.global_norm({"W": np.array([3e-200, 4e-200])}) == pytest.approx(
+        5e-200, rel=1e-15
+    )
+    zeros = {"W": np.zeros(2), "none": np.zeros((0, 3))}
+    mixed = {"W": np.array([3.0], np.float32), "b": np.array([1e200])}
+    endless = {"W": np.array([np.inf, 1.0]), "b": np.ones(1)}
+    for change in (clip, compiled):
+        assert change(zeros)["W"].tolist() == [0.0, 0.0]
+        assert change(zeros)["none"].shape == (0, 3)
+        clipped = change(mixed)
+        assert clipped["W"].dtype == np.float32
+        assert clipped["W"][0] == 0.0
+        assert clipped["b"][0] == pytest.approx(1.0, rel=1e-14)
+        with np.errstate(invalid="ignore"):
+            clipped = change(endless)
+        assert np.isnan(clipped["W"][0])
+        assert [clipped["W"][1], clipped["b"][0]] == [0.0, 0.0]
+    assert np.isnan(compiled({"W": np.array([np.nan, 1.0])})["W"]).all()
 
 
 def test_clipping_by_value() -> None:

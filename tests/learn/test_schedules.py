@@ -31,6 +31,20 @@ def test_every_schedule_is_its_formula(t: float) -> None:
     assert both(t) == (0.3 if t < 3 else 0.2 / 2 ** math.floor(t - 3))
 
 
+@pytest.mark.parametrize("batches", [1, 3, 7, 10, 30, 49, 100])
+def test_halving_takes_place_at_every_border(batches: int) -> None:
+    """At times as `fit` has them, with periods of some batches, also many epochs later."""
+    for length in (1, 2, 3, batches):
+        rate = schedules.halving(1.0, every=length / batches)
+        for epoch in (0, 1, 2, 9):
+            for i in range(batches):
+                periods = (epoch * batches + i) // length
+                assert rate(epoch + i / batches) == 0.5**periods, (length, epoch, i)
+    rate = schedules.halving(1.0, every=0.1)
+    assert [rate(i / 10) for i in range(1000)] == [0.5**i for i in range(1000)]
+    assert rate(0.3 - 1e-14) == 0.25  # before the border, by more than rounding
+
+
 def test_they_multiply_and_nest() -> None:
     rate = 2 * schedules.warmup(2, schedules.cosine(0.1, epochs=4)) * schedules.constant(0.5)
     assert rate(1.0) == pytest.approx(0.5 * 0.05 * (1 + math.cos(math.pi / 4)))

@@ -167,6 +167,19 @@ def test_the_derivative_of_a_reciprocal_does_not_divide_again() -> None:
         assert counts.value_and_grad["div"] == 1
 
 
+@pytest.mark.parametrize("x", [1e154, 1e28, 0.0, -0.0, math.inf, 2.0])
+@pytest.mark.parametrize(("a", "n"), [(1.0, 3), (3.0, 5), (-2.0, 12), (1.0, 2)])
+def test_the_derivative_of_a_reciprocal_power_is_finite_where_the_power_is_not(
+    x: float, a: float, n: int
+) -> None:
+    with np.errstate(all="ignore"):
+        expected = -n * a * np.float64(x) ** float(-n - 1)
+    assert sd.grad(f"{a}/x**{n}")(x) == pytest.approx(expected, rel=1e-13)
+    assert sd.grad(lambda x: np.sum(a / x**n))(np.array([x]))[0] == pytest.approx(
+        expected, rel=1e-13
+    )
+
+
 def test_equal_subexpressions_meet_in_either_order() -> None:
     fn = build(lambda x, y: ops.mul(ops.add(x, y), ops.add(y, x)))
     assert body(passes.simplify(fn)) == "add %x, %y\nmul %0, %0\nreturn %1"

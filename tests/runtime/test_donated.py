@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -54,8 +54,8 @@ def problem(dtype: Any = float) -> tuple[Any, ...]:
     rng = np.random.default_rng(0)
     params = {"W": rng.normal(size=(2, 7)), "u": rng.normal(size=7), "b": np.zeros(())}
     params = {k: np.array(v, dtype) for k, v in params.items()}
-    zeros = [{k: np.zeros_like(v) for k, v in params.items()} for _ in range(2)]
-    state = Moments(*zeros, np.zeros((), dtype))
+    m, v = ({k: np.zeros_like(v) for k, v in params.items()} for _ in range(2))
+    state = Moments(m, v, np.zeros((), dtype))
     x = rng.normal(size=(20, 2)).astype(dtype)
     return params, state, x, np.sin(x[:, 0])
 
@@ -174,7 +174,7 @@ def test_names_that_are_no_parameters() -> None:
     with pytest.raises(ArgumentError, match=r"donate=.*each parameter once"):
         sd.compile("x*y", donate=["x", "x"])
     with pytest.raises(ArgumentError, match=r"donate=1\.5"):
-        sd.compile("x*y", donate=1.5)
+        sd.compile("x*y", donate=cast("Any", 1.5))
 
 
 # Arguments.
@@ -384,9 +384,7 @@ def test_the_disk_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             x, y = np.ones(3), np.full(3, 4.0)
             results = make(donate)(x, y)
             assert [r.tolist() for r in results] == [[5] * 3, [-3] * 3]
-            taken = {None: [], "x": [x], "y": [y]}.get(
-                donate if donate != ["x", "y"] else 0, [x, y]
-            )
+            taken = [a for name, a in (("x", x), ("y", y)) if name in (donate or [])]
             assert [any(r is a for r in results) for a in taken] == [True] * len(taken)
 
 

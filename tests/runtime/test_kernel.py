@@ -456,3 +456,9 @@ def test_what_two_rooms_must_agree_on() -> None:
     """Neighbours do not import each other, so these are written down on either side."""
     assert module.FALLBACK_OFFSET == native.FALLBACK_OFFSET
     assert llvm.SCIPY_PREFIX == code.SCIPY_PREFIX
+
+
+def test_targets_without_object_files_are_named() -> None:
+    missing = r"no object files for 'nvptx64-nvidia-cuda': .*: kernel\.c_source"
+    with pytest.raises(sd.UnsupportedError, match=missing):
+        sd.compile("x*y", target="nvptx64-nvidia-cuda")

@@ -142,7 +142,7 @@ def test_layout_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def facts_of(page: str) -> Any:
-    found = re.search(r'<script id="facts" type="application/json">(.*?)</script>', page, re.S)
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert found is not None
     return json.loads(found[1])
 
@@ -235,7 +235,7 @@ def test_notebooks() -> None:
 
 def test_files(tmp_path: Path) -> None:
     drawing = lecture()
-    for suffix, start in ((".svg", "<svg"), (".html", "<!DOCTYPE html>"), (".dot", "digraph")):
+    for suffix, start in ((".svg", "<svg"), (".html", "<!doctype html>"), (".dot", "digraph")):
         drawing.save(tmp_path / f"graph{suffix}")
         assert (tmp_path / f"graph{suffix}").read_text(encoding="utf-8").startswith(start)
     with pytest.raises(sd.ArgumentError, match=r"graph\.gif: expected a name that ends in \.svg"):

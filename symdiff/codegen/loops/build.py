@@ -21,10 +21,7 @@ from symdiff.codegen.loops.program import (
     Affine,
     Block,
     Buffer,
-    Copy,
-    Gemm,
     Program,
-    Repeat,
     Step,
     Var,
     Zero,
@@ -39,8 +36,9 @@ from symdiff.codegen.loops.values import (
     scattered,
     stored_values,
 )
+from symdiff.codegen.loops.whole import WholeSteps
 from symdiff.errors import UnsupportedError
-from symdiff.ir import CONST, ITEM, Function, TupleType, Value, use_counts
+from symdiff.ir import CONST, ITEM, Function, Value, use_counts
 from symdiff.ops import OPS
 from symdiff.ops.structure import borders, reduced_axes
 
@@ -85,7 +83,6 @@ class _Builder:
         donated: Sequence[tuple[int, int]],
     ) -> None:
         self.fn = fn
-        self.blas = blas
         self.replaced = Replacements(fn, donated)
         self.result = Program(fn.name)
         self.memory = Memory({})
@@ -97,12 +94,13 @@ class _Builder:
         self.fixed = fixed_values(fn)
         self.layouts: dict[Value, tuple[int, ...]] = {}
         self.checked: set[tuple[Value, int]] = set()
-        self.filled: dict[Value, Buffer] = {}  # constants, written out for steps of their own
         self.live = fn.live()
         self.items_of: dict[Value, dict[int, Value]] = {}
         for value in self.live:
             if value.op is ITEM:
                 self.items_of.setdefault(value.args[0], {})[value.attr("index")] = value
+        build = partial(build_program, blas=blas)
+        self.whole = WholeSteps(self.result, self.memory, self.items_of, build)
         self.stored = stored_values(fn, {*extra, *self.replaced.elements()})
 
     def program(self) -> Program:
@@ -335,89 +333,13 @@ class _Builder:
     # Steps of their own.
 
     def whole_step(self, value: Value) -> None:
-        args = value.args
-        if value.op is OPS["scan"]:
-            steps = self.repeat(value)
-        elif value.op in CHANGES:
-            args = args[:1]
-            steps = self.base(value)
-        else:
-            steps = self.gemm(value)
-        for step in steps:
-            step.location = value.location
-        for arg in args:
+        """Put the steps that compute `value`, or its base, behind what is there already."""
+        for arg in value.args[:1] if value.op in CHANGES else value.args:
             self.reads.setdefault(arg, []).append((None, None))
         self.position[value] = len(self.items)
         for item in self.items_of.get(value, {}).values():
             self.position[item] = len(self.items)
-        self.items.append(steps)
-
-    def operand(self, value: Value) -> Buffer:
-        """The buffer of an operand of a whole step; constants that are one number get one here."""
-        found = self.memory.buffers.get(value) or self.filled.get(value)
-        if found is None:
-            assert value.literal is not None
-            data = value.literal.array.tobytes()
-            name = f"const{len(self.result.constants)}"
-            found = Buffer(name, value.type.dtype, value.type.size, "const", data=data)
-            self.result.constants.append(found)
-            self.filled[value] = found
-        return found
-
-    def base(self, value: Value) -> list[Step]:
-        """What an array is before some of its elements change."""
-        (before, *_), target = value.args, self.memory.buffers[value]
-        if self.memory.buffers.get(before) is target:
-            return []
-        return [Zero(target) if _is_zero(before) else Copy(self.operand(before), target)]
-
-    def gemm(self, value: Value) -> list[Step]:
-        x, y = value.args
-        left, _, rest = value.attr("spec").partition(",")
-        right = rest.partition("->")[0]
-        extents = dict(zip(left + right, x.type.shape + y.type.shape, strict=True))
-        m, n, k = (extents[c] for c in "mnk")
-        count = extents.get("b", 1)
-        buffers = self.memory.buffers
-        transposed = (left.endswith("km"), right.endswith("nk"))
-        batch = (count, (m * k, k * n, m * n))
-        a, b = self.operand(x), self.operand(y)
-        return [Gemm(a, b, buffers[value], m, n, k, transposed, batch)]
-
-    def repeat(self, value: Value) -> list[Step]:
-        """The loop of a scan; the next carries take the memory of the ones before them."""
-        body: Function = value.attr("body")
-        carries, inputs = value.attr("carries"), value.attr("inputs")
-        length = value.attr("length")
-        buffers = self.memory.buffers
-        items = self.items_of.get(value, {})
-        assert isinstance(value.type, TupleType)
-        targets: list[Buffer] = []
-        for i, type in enumerate(value.type.elements):
-            item = items.get(i)
-            if item is not None and item in buffers:
-                targets.append(buffers[item])
-            else:
-                made = Buffer(f"s{value.index}_{i}", type.dtype, type.size, "scratch")
-                self.result.scratch.append(made)
-                targets.append(made)
-        steps: list[Step] = [
-            Zero(target) if _is_zero(init) else Copy(self.operand(init), target)
-            for init, target in zip(value.args[:carries], targets[:carries], strict=True)
-        ]
-        if not length:
-            return steps
-        operands: list[tuple[Buffer, int]] = [(t, 0) for t in targets[:carries]]
-        for i, arg in enumerate(value.args[carries:]):
-            operands.append((self.operand(arg), arg.type.size // length if i < inputs else 0))
-        operands += [(target, 0) for target in targets[:carries]]
-        operands += [(target, target.size // length) for target in targets[carries:]]
-        inner = build_program(body, self.blas, [(i, i) for i in range(carries)])
-        inner.name = f"{self.fn.name}.body{value.index}"
-        offset = len(self.result.checks)
-        self.result.checks += inner.checks
-        steps.append(Repeat(inner, length, value.attr("reverse"), tuple(operands), offset))
-        return steps
+        self.items.append(self.whole.steps(value))
 
     def copy_outputs(self) -> None:
         for value, buffer in self.copies:
@@ -459,7 +381,3 @@ class _Builder:
     def nest(self, tree: Tree) -> Any:
         evaluator = Evaluator(self.memory, lambda value, place: None)
         return NestBuilder(evaluator).build(tree)
-
-
-def _is_zero(value: Value) -> bool:
-    return value.literal is not None and not any(value.literal.data)

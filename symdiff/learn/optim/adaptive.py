@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.learn.optim.base import Optimizer, Slots, dense, fractions, not_below_zero
+from symdiff.learn.optim.base import Optimizer, Slots, dense
+from symdiff.learn.optim.checks import flags, fraction, not_below_zero, two_fractions
 from symdiff.learn.optim.descent import decayed
 
 
@@ -56,7 +57,9 @@ class RMSprop(Optimizer):
     centered: bool = False
 
     def __post_init__(self) -> None:
-        not_below_zero(self, "lr", "alpha", "eps", "weight_decay", "momentum")
+        not_below_zero(self, "lr", "eps", "weight_decay", "momentum")
+        fraction(self, "alpha")
+        flags(self, "centered")
 
     def slots(self, leaf: Any) -> Slots:
         """The running mean of squares; that of gradients, and the direction, where asked for."""
@@ -96,7 +99,8 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         not_below_zero(self, "lr", "eps", "weight_decay")
-        fractions(self, "betas", *self.betas)
+        two_fractions(self, "betas")
+        flags(self, "amsgrad")
 
     def slots(self, leaf: Any) -> Slots:
         """Both running means, and the largest second one where it counts."""

@@ -10,8 +10,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from symdiff.errors import ArgumentError
+from symdiff.learn.optim.checks import not_below_zero
+from symdiff.learn.options import expect
 from symdiff.learn.rows import Rows
-from symdiff.learn.structures import Leaves, Patterns, by_path, chosen, is_real, matches, rebuilt
+from symdiff.learn.structures import (
+    Leaves,
+    Patterns,
+    by_path,
+    chosen,
+    is_real,
+    like,
+    matches,
+    rebuilt,
+)
 
 State = dict[str, Any]  # "step": how many there were; "slots": by path, what a parameter needs
 Slots = dict[str, Any]
@@ -88,15 +99,18 @@ class Optimizer(ABC):
             own = rate if factor == 1.0 else rate * factor
             leaf, g = leaves[path], given[path]
             changed[path], slots[path] = rule.change(
-                leaf, g, before, _as(own, leaf), _as(step, leaf)
+                leaf, g, before, like(own, leaf), like(step, leaf)
             )
         return rebuilt(tree, changed), {"step": step, "slots": slots}
 
 
-def _as(number: Any, leaf: Any) -> Any:
-    """`number` in the precision of `leaf`, which must not widen by it."""
-    wanted, given = getattr(leaf, "dtype", None), getattr(number, "dtype", None)
-    return number if given is None or wanted in (None, given) else number.astype(wanted)
+def an_optimizer(what: str, value: Any) -> None:
+    """Nothing, if `value` is an optimiser.
+
+    Raises:
+        ArgumentError: it is none; the message begins with `what`.
+    """
+    expect(isinstance(value, Optimizer), what, value, "an optimiser, such as learn.optim.Adam()")
 
 
 def dense(gradient: Any, optimizer: Optimizer) -> Any:
@@ -108,24 +122,6 @@ def dense(gradient: Any, optimizer: Optimizer) -> Any:
     if isinstance(gradient, Rows):
         raise ArgumentError(f"{type(optimizer).__name__} takes dense gradients, got Rows")
     return gradient
-
-
-def not_below_zero(optimizer: Optimizer, *names: str) -> None:
-    """Nothing, if these attributes are numbers from 0 on."""
-    for name in names:
-        if not getattr(optimizer, name) >= 0:
-            raise ArgumentError(
-                f"{type(optimizer).__name__}: {name}={getattr(optimizer, name)!r} is below 0"
-            )
-
-
-def fractions(optimizer: Optimizer, name: str, *values: float) -> None:
-    """Nothing, if `values` are in [0, 1)."""
-    if not all(0 <= value < 1 for value in values):
-        raise ArgumentError(
-            f"{type(optimizer).__name__}: {name}={getattr(optimizer, name)!r} is to be from 0 to "
-            "below 1"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +145,12 @@ class Groups(Optimizer):
     lr: float = -1.0  # that of `otherwise`
 
     def __post_init__(self) -> None:
+        an_optimizer("Groups: otherwise", self.otherwise)
+        groups: Any = self.groups
+        a_dict = isinstance(groups, Mapping)
+        expect(a_dict, "Groups: groups", groups, "a dict of optimisers by paths or patterns")
+        for pattern, optimizer in self.groups.items():
+            an_optimizer(f"Groups: {pattern}", optimizer)
         object.__setattr__(self, "lr", self.otherwise.lr)
         if not self.lr > 0:
             raise ArgumentError("Groups: the learning rate of otherwise= is to be above 0")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError
-from symdiff.learn.optim.base import Optimizer, Slots, dense, not_below_zero
+from symdiff.learn.optim.base import Optimizer, Slots, dense
+from symdiff.learn.optim.checks import flags, not_below_zero
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         not_below_zero(self, "lr", "momentum", "weight_decay")
+        flags(self, "nesterov")
         if self.nesterov and not self.momentum:
             raise ArgumentError("SGD: nesterov=True needs a momentum above 0")
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from symdiff.errors import ArgumentError
-from symdiff.learn.optim.base import Optimizer, Slots, fractions, not_below_zero
+from symdiff.learn.optim.base import Optimizer, Slots
+from symdiff.learn.optim.checks import not_below_zero, two_fractions
 from symdiff.learn.rows import Rows
 
 
@@ -17,8 +18,9 @@ class SparseAdam(Optimizer):
     """Adam on the rows that the minibatch looked up; other rows, and their means, stay as they are.
 
     The step of a row is lr sqrt(1 - betas[1]^t) / (1 - betas[0]^t) m / (sqrt(v) + eps), t being the
-    number of all steps, not of those that saw the row: `torch.optim.SparseAdam`. A row that was
-    looked up several times gets one step with the sum of its gradients.
+    number of all steps, not of those that saw the row: `torch.optim.SparseAdam`. Unlike Adam's, its
+    eps is added to sqrt(v) without the correction of v's bias. A row that was looked up several
+    times gets one step with the sum of its gradients.
     """
 
     lr: float = 1e-3
@@ -28,7 +30,7 @@ class SparseAdam(Optimizer):
 
     def __post_init__(self) -> None:
         not_below_zero(self, "lr", "eps")
-        fractions(self, "betas", *self.betas)
+        two_fractions(self, "betas")
 
     def slots(self, leaf: Any) -> Slots:
         """Both running means, of all rows."""

@@ -73,13 +73,6 @@ function toggleHelp(open = byId("keys").hidden) {
   byId("help").setAttribute("aria-expanded", String(open));
 }
 
-/** Light where it is dark, and dark where it is light. */
-function switchTheme() {
-  const root = document.documentElement;
-  const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = isDark ? "light" : "dark";
-}
-
 /** The box that an element belongs to, if any. */
 function boxOf(element) {
   const group = element.closest && element.closest("[data-box]");

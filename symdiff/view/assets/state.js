@@ -1,6 +1,6 @@
 // What the page knows: the graph, the elements that show it, and where the reader is.
 
-const facts = JSON.parse(document.getElementById("facts").textContent);
+const facts = JSON.parse(document.getElementById("data").textContent);
 const { boxes, wires } = facts;
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -1,8 +1,4 @@
-"""Pages of HTML that are one file: styles, scripts and data are in them, and nothing is loaded.
-
-What all pages have in common is here: colours for light and dark, the switch between them, and a
-policy by which browsers refuse whatever would come from elsewhere.
-"""
+"""The document around what a page shows."""
 
 from __future__ import annotations
 
@@ -13,6 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
+from symdiff.page.colours import COMMON, Colours
+
 _POLICY: Final = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 )
@@ -22,6 +20,7 @@ def document(
     title: str,
     body: str,
     *,
+    colours: Colours = COMMON,
     styles: Sequence[str] = (),
     scripts: Sequence[str] = (),
     data: Any = None,
@@ -32,17 +31,22 @@ def document(
         title: what the window is called, as plain text.
         body: what is inside of `<body>`, as HTML. A `<button data-theme-switch>` in it changes
             between light and dark.
-        styles: sheets of CSS that follow the common one, which defines the colours `--paper`,
-            `--panel`, `--ink`, `--muted`, `--line`, `--accent`, `--value`, `--gradient`, `--both`.
-        scripts: sources of JavaScript that run when the body is there.
+        colours: the variables `--paper`, `--panel`, `--ink`, `--muted`, `--line` and `--accent`,
+            which the common sheet uses, and whatever else `styles` do.
+        styles: sheets of CSS that follow the common one.
+        scripts: sources of JavaScript that run when the body is there. `switchTheme()` changes
+            between light and dark.
         data: what the scripts find, as JSON, in the element `#data`.
+
+    Raises:
+        ValueError: `data` holds a NaN or an infinity, which JSON has no words for.
 
         >>> page = document("a < b", "<p>text</p>", data={"tag": "</script>"})
         >>> "<title>a &lt; b</title>" in page, page.count("</script>")
         (True, 2)
     """
-    sheets = "\n".join([asset("symdiff", "page.css"), *styles])
-    sources = "\n".join([asset("symdiff", "page.js"), *scripts])
+    sheets = "\n".join([colours.css(), asset("symdiff.page", "page.css"), *styles])
+    sources = "\n".join([asset("symdiff.page", "page.js"), *scripts])
     held = (
         ""
         if data is None
@@ -72,6 +76,14 @@ def document(
 """
 
 
+def frame(title: str, page: str, height: str) -> str:
+    """A page in a frame, as notebooks take it; `height` as in CSS."""
+    return (
+        f'<iframe title="{html.escape(title)}" style="width:100%;height:{height};border:0" '
+        f'srcdoc="{html.escape(page)}"></iframe>'
+    )
+
+
 @cache
 def asset(room: str, name: str) -> str:
     """The text of a file in the folder `assets` of a package, such as "symdiff.explain"."""
@@ -79,5 +91,6 @@ def asset(room: str, name: str) -> str:
 
 
 def _json(data: Any) -> str:
-    """JSON that cannot end the element it stands in."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    """JSON that can neither end the element it stands in, nor begin a comment there."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
