@@ -138,7 +138,6 @@ __all__ = [
     "neg",
     "not_",
     "or_",
-    "per_operand",
     "polygamma",
     "pow",
     "put_at",
