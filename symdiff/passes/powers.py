@@ -33,22 +33,23 @@ def reduce_powers(fn: Function) -> Function:
 
 def _by_one_reciprocal(fn: Function) -> Visit | None:
     """What makes powers of 1/x of the negative whole powers of x, where there are several."""
-    exponents: dict[Value, set[float]] = {}
-    for value in fn.live():
-        c = _exponent(value)
-        if c is not None and c < 0 and _is_whole(c):
-            exponents.setdefault(value.args[0], set()).add(c)
-    shared = {x for x, known in exponents.items() if len(known) > 1}
+    negative = {x: {c for c in known if _is_negative(c)} for x, known in _exponents(fn).items()}
+    shared = {x for x, known in negative.items() if len(known) > 1}
     if not shared:
         return None
 
     def visit(value: Value, args: tuple[Value, ...]) -> Value | None:
         c = _exponent(value)
-        if c is None or c >= 0 or not _is_whole(c) or value.args[0] not in shared:
+        if c is None or not _is_negative(c) or value.args[0] not in shared:
             return None
         return pow(div(1.0, args[0]), -c)
 
     return visit
+
+
+def _is_negative(c: float) -> bool:
+    """Whether a power c is the reciprocal of multiplications."""
+    return c < 0 and _is_whole(c)
 
 
 def _share_powers(fn: Function) -> Function:
@@ -57,13 +58,8 @@ def _share_powers(fn: Function) -> Function:
     The product and the quotient have the power's value also at 0 and at infinity, or are not used
     there.
     """
-    exponents: dict[Value, set[float]] = {}
-    for value in fn.live():
-        c = _exponent(value)
-        if c is not None:
-            exponents.setdefault(value.args[0], set()).add(c)
     # By the smaller one of each pair.
-    larger = {x: {c - 1: c for c in known if c - 1 in known} for x, known in exponents.items()}
+    larger = {x: {c - 1: c for c in known if c - 1 in known} for x, known in _exponents(fn).items()}
     if not any(larger.values()):
         return fn
 
@@ -88,6 +84,16 @@ def _share_powers(fn: Function) -> Function:
 def _signless(x: Value, c: float) -> Value:
     """x or, next to a power that is not whole, |x|: x < 0 gives NaN, and -0.0 and -inf no sign."""
     return x if c == int(c) else abs_(x)
+
+
+def _exponents(fn: Function) -> dict[Value, set[float]]:
+    """The constant powers in `fn`, by what is raised to them."""
+    found: dict[Value, set[float]] = {}
+    for value in fn.live():
+        c = _exponent(value)
+        if c is not None:
+            found.setdefault(value.args[0], set()).add(c)
+    return found
 
 
 def _exponent(value: Value) -> float | None:

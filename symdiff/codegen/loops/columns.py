@@ -92,10 +92,11 @@ def turn_scratch(program: Program) -> None:
         rest = sum(steps.values()) - steps[width]
         if buffer.kind != "scratch" or buffer in whole or width == 1 or steps[width] <= rest:
             continue
-        turned = [_turned(access.index, width, buffer) for access in accesses[buffer]]
-        if None not in turned:
+        found = [_turned(access.index, width, buffer) for access in accesses[buffer]]
+        turned = [index for index in found if index is not None]
+        if len(turned) == len(found):
             for access, index in zip(accesses[buffer], turned, strict=True):
-                access.index = index or ZERO
+                access.index = index
             buffer.size = width * _length(buffer, width)
 
 

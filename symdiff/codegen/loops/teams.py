@@ -351,11 +351,10 @@ def _distinct(index: Affine, var: Var) -> bool:
 
 def _separate(indices: Sequence[Affine], var: Var) -> bool:
     """Whether indices that have one element in common are of one value of `var`."""
-    steps = {abs(dict(index.terms).get(var, 0)) for index in indices}
-    signs = {dict(index.terms).get(var, 0) > 0 for index in indices}
-    if len(steps) > 1 or len(signs) > 1 or steps == {0}:
+    steps = {dict(index.terms).get(var, 0) for index in indices}
+    if len(steps) > 1 or 0 in steps:
         return False
-    (step,) = steps
+    step = abs(steps.pop())
     farthest = step * (var.stop - var.start - 1)
     rests = {
         Affine(index.const, tuple((v, c) for v, c in index.terms if v is not var)).bounds()
