@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from symdiff.autodiff.bodies import Replaced, dependents, settled
 from symdiff.autodiff.reverse import backpropagate, selected
-from symdiff.ir import Branch, Function, Graph, Leaf, Rule, TupleType, Value, copy_into, copy_params
+from symdiff.ir import Function, Graph, Rule, TupleType, Value, copy_into, copy_params
 from symdiff.ops import Masked
+from symdiff.ops.bodies import flat_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def adjoints(fn: Function, rule: Rule | None = None) -> Adjoints:
     replaced: Replaced = {}
     bars = backpropagate(graph, real, seeds, [known[v] for v in wanted], replaced, watch)
     results = [*(known[v] for v in plain), *bars, *(selected(share) for _, _, share in passed)]
-    tree = Branch(tuple([Leaf(f"value_{i}") for i in range(len(results))]))
+    tree = flat_tree(len(results))
     function = settled(Function(fn.name, (*params, *seeds), tuple(results), tree), replaced)
     original = {copy: value for value, copy in known.items()}
     first, second = len(plain), len(plain) + len(wanted)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from symdiff.codegen.linked import FIRST_MARK
 from symdiff.errors import UnsupportedError
 from symdiff.functions import texts
 from symdiff.ir import Function, Location
@@ -15,7 +16,6 @@ from symdiff.page import mathml
 ROWS: Final = 60  # equations that anybody reads
 LARGE: Final = 1500  # operations that are not set at all
 
-_FIRST: Final = 0xF0000  # as in codegen.linked
 _MARKED: Final = re.compile("<mrow>\\s*<mi>([\U000f0000-\U000ffffd])</mi>")
 _STRAY: Final = re.compile("<mi>[\U000f0000-\U000ffffd]</mi>")
 
@@ -56,6 +56,6 @@ def _inside(latex: str, places: Sequence[Location], attribute: Attribute) -> str
     inside = whole[whole.index(">") + 1 : whole.rindex("</math>")]
 
     def opening(match: re.Match[str]) -> str:
-        return f"<mrow {attribute(places[ord(match[1]) - _FIRST])}>"
+        return f"<mrow {attribute(places[ord(match[1]) - FIRST_MARK])}>"
 
     return _STRAY.sub("", _MARKED.sub(opening, inside))

@@ -13,7 +13,6 @@ import numpy as np
 from symdiff.errors import IndexRangeError, ParseError, ShapeError, ShapeParseError
 from symdiff.ir import (
     BOOL,
-    Branch,
     Function,
     Leaf,
     Type,
@@ -21,6 +20,7 @@ from symdiff.ir import (
     f32,
     f64,
 )
+from symdiff.ops.bodies import flat_tree
 from symdiff.parser import array_calls, calls, operators
 from symdiff.parser.affine import Affine
 from symdiff.parser.context import Context, is_whole
@@ -124,7 +124,7 @@ class _Builder(Context):
         tree = Leaf("value")
         if isinstance(results, Several):
             outputs = tuple([value_of(o) for o in results.items if isinstance(o, (Value, Indexed))])
-            tree = Branch(tuple([Leaf(f"value_{i}") for i in range(len(outputs))]))
+            tree = flat_tree(len(outputs))
         else:
             assert results is not None  # the last statement has no targets
             outputs = (value_of(results),)

@@ -17,16 +17,15 @@ from symdiff.ir import (
     F64,
     ITEM,
     Attrs,
-    Branch,
     Function,
     Graph,
-    Leaf,
     Op,
     TupleType,
     Value,
     copy_params,
 )
 from symdiff.ops import inline, map_points
+from symdiff.ops.bodies import flat_tree
 from symdiff.passes.contract import CONTRACTED, contract, contraction
 from symdiff.passes.expand import expand, to_expand
 from symdiff.passes.pipeline import run
@@ -190,9 +189,8 @@ def _body(kind: Kind, arity: int) -> Function:
             outputs += [graph.add(ITEM, (made,), (("index", i),)) for i in range(count)]
         else:
             outputs.append(made)
-    tree = Branch(tuple([Leaf(f"value_{i}") for i in range(len(outputs))]))
     name = "_".join([op.name for op, _ in kind])
-    return run((expand, contract), Function(name, params, tuple(outputs), tree))
+    return run((expand, contract), Function(name, params, tuple(outputs), flat_tree(len(outputs))))
 
 
 class _Listener:
